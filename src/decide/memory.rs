@@ -1,0 +1,226 @@
+//! What was observed before and is not to be seen any more.
+//!
+//! Memory holds no times: the agent keeps, beside it, when each [`Mark`] was made, and tells a decision their ages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::observation::Owner;
+use super::report::Ending;
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, StartedAt, Version};
+
+/// Everything remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Of each instance: what the next look compares with.
+    #[serde(with = "pairs")]
+    pub instances: BTreeMap<Instance, InstanceMemory>,
+    /// Of each image name: what fallback and rollback depend on.
+    pub units: BTreeMap<Base, UnitMemory>,
+}
+
+/// What is remembered of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceMemory {
+    /// The last `set_owner`, which holds while the row is absent.
+    pub set_owner: Option<Owner>,
+    /// The takeover that stood at the last look.
+    pub takeover: Option<Takeover>,
+    /// How the last takeover ended before it was stable.
+    pub failed: Option<Failure>,
+}
+
+/// A takeover: this container, running without interruption since this start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Takeover {
+    /// The kube container.
+    pub container: ContainerId,
+    /// When the engine started it.
+    pub started_at: StartedAt,
+    /// Out-of-memory kills in it that were known when the takeover began.
+    pub oom_kills: u32,
+    /// Its image.
+    pub image: ImageId,
+    /// Its version.
+    pub version: Version,
+    /// How old the takeover was when it was first seen: zero, unless the agent started into it.
+    pub head_start: Age,
+}
+
+/// A takeover that ended before it was stable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// The version that failed.
+    pub version: Version,
+    /// Its image.
+    pub image: ImageId,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// What is remembered of an image name and all instances that share it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitMemory {
+    /// What is about to be promoted. Written down before the first step, so that a crash in between is understood.
+    pub intention: Option<Promotion>,
+    /// What was promoted last.
+    pub promoted: Option<Promotion>,
+    /// The promotions of `promoted`'s takeovers are carried out to the last step.
+    pub finished: bool,
+    /// What was promoted before, newest first, without what is promoted now.
+    pub previous: Vec<Proven>,
+    /// The image that an operator rolled back from.
+    pub rolled_back: Option<ImageId>,
+    /// The images seen in the unit's repositories, by id, so that one that lost its last reference is still known.
+    pub images: BTreeMap<ImageId, Arrival>,
+    /// Kube images whose version's tag was given to the local image that really ran (case 1 of the clean-up).
+    pub superseded: BTreeSet<ImageId>,
+    /// How the last attempt to act failed; none after a success.
+    pub error: Option<String>,
+}
+
+/// A promotion of an image for the takeovers that had proven it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promotion {
+    /// The image.
+    pub image: ImageId,
+    /// Its version.
+    pub version: Version,
+    /// The takeovers: which container of which instance, since which start.
+    #[serde(with = "pairs")]
+    pub takeovers: BTreeMap<Instance, (ContainerId, StartedAt)>,
+}
+
+/// A version that was stable once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proven {
+    /// The version.
+    pub version: Version,
+    /// Its image.
+    pub image: ImageId,
+}
+
+/// When an image was first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arrival {
+    /// Before the standing takeover began, or it is not known to be later.
+    Before,
+    /// While a takeover stood: an upgrade on its way in.
+    During,
+}
+
+/// Something whose age a decision asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Mark {
+    /// When this takeover was first seen to stand.
+    Takeover {
+        /// The instance.
+        instance: Instance,
+        /// Its container.
+        container: ContainerId,
+        /// The container's start.
+        started_at: StartedAt,
+        /// Out-of-memory kills known when it began.
+        oom_kills: u32,
+    },
+    /// When this image was first seen in the repositories of this image name.
+    Image {
+        /// The image name.
+        base: Base,
+        /// The image.
+        image: ImageId,
+    },
+}
+
+impl Takeover {
+    /// The mark by which the age of this takeover is known.
+    #[must_use]
+    pub fn mark(&self, instance: &Instance) -> Mark {
+        Mark::Takeover {
+            instance: instance.clone(),
+            container: self.container.clone(),
+            started_at: self.started_at.clone(),
+            oom_kills: self.oom_kills,
+        }
+    }
+
+    /// What identifies it in a [`Promotion`].
+    #[must_use]
+    pub fn key(&self) -> (ContainerId, StartedAt) {
+        (self.container.clone(), self.started_at.clone())
+    }
+}
+
+impl Memory {
+    /// Everything whose age the next decision will ask for.
+    #[must_use]
+    pub fn marks(&self) -> BTreeSet<Mark> {
+        let takeovers = self
+            .instances
+            .iter()
+            .filter_map(|(instance, memory)| memory.takeover.as_ref().map(|takeover| takeover.mark(instance)));
+        let images = self.units.iter().flat_map(|(base, unit)| {
+            unit.images.keys().map(|image| Mark::Image { base: base.clone(), image: image.clone() })
+        });
+        takeovers.chain(images).collect()
+    }
+
+    /// What of it still holds after a reboot: no takeover outlives one, and every image seen before is old.
+    #[must_use]
+    pub fn after_reboot(mut self) -> Self {
+        for instance in self.instances.values_mut() {
+            instance.takeover = None;
+            instance.failed = None;
+        }
+        for unit in self.units.values_mut() {
+            unit.images.values_mut().for_each(|arrival| *arrival = Arrival::Before);
+        }
+        self
+    }
+}
+
+/// The ages of the marks at the moment of a decision.
+///
+/// A mark that memory holds but that has no age here is older than the rules distinguish (it is from an earlier boot).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Now {
+    /// How long ago each mark was made.
+    pub ages: BTreeMap<Mark, Age>,
+}
+
+impl Now {
+    /// How long ago `mark`, which memory holds, was made.
+    #[must_use]
+    pub fn age(&self, mark: &Mark) -> Age {
+        self.ages.get(mark).copied().unwrap_or(Age::MAX)
+    }
+}
+
+/// Maps with structured keys as lists of pairs, since JSON's keys are strings.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        Vec::<(K, V)>::deserialize(deserializer).map(|pairs| pairs.into_iter().collect())
+    }
+}

@@ -1,0 +1,158 @@
+//! What to do: the steps that a decision orders and that the agent carries out, one type for both.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::observation::RowKey;
+use crate::domain::{Base, ContainerId, ImageId, Reference, Version};
+
+/// The actions of each unit, in the order in which they are to be carried out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Plan {
+    /// Only units with something to do.
+    pub units: BTreeMap<Base, Vec<Action>>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+}
+
+/// Steps that belong together: when one cannot be done, the rest of the action is left for the next look.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Action {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The steps, in order. Never empty.
+    pub steps: Vec<Step>,
+}
+
+/// What an action is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Promotion: make this version the local `latest`, steps 1 and 2. Without it, nothing else of the unit is done.
+    Promote(Version),
+    /// `latest` is gone while the promoted image is on the disk: tag it again.
+    RestoreLatest(Version),
+    /// Promotion, step 3: write the versions to STATE_DB.
+    RecordVersions(Version),
+    /// Clean-up: a local tag of an image that has another name.
+    DropLocalTag(Version),
+    /// Clean-up, case 1: the local image is the one that really ran.
+    KeepLocalImage(Version),
+    /// Clean-up, case 2 and 3: an image that nothing needs any more.
+    RemoveImage(Option<Version>),
+}
+
+impl Purpose {
+    /// Whether the unit's remaining actions depend on this one.
+    #[must_use]
+    pub fn is_required(&self) -> bool {
+        matches!(self, Self::Promote(_) | Self::RestoreLatest(_))
+    }
+}
+
+/// One change to the engine or to STATE_DB. Steps carry ids, never bare tags: what a tag names is checked right before.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Point `reference` at `image`, if it still points at `from`.
+    Tag {
+        /// The image.
+        image: ImageId,
+        /// The tag that is to name it.
+        reference: Reference,
+        /// What the tag names now.
+        from: Option<ImageId>,
+        /// The container that must still run from `image`, where the tag is a promotion.
+        proven_by: Option<ContainerId>,
+    },
+    /// Remove the container, if it still has this name and image and does not run.
+    RemoveContainer {
+        /// The container.
+        container: ContainerId,
+        /// Its name.
+        name: Arc<str>,
+        /// Its image.
+        image: ImageId,
+    },
+    /// Write `container_stable_version` and `container_last_version`, if the row still exists with this `container_id`.
+    RecordVersions {
+        /// The row.
+        row: RowKey,
+        /// `container_stable_version`.
+        stable: Version,
+        /// `container_last_version`; none leaves it as it is.
+        last: Option<Version>,
+    },
+    /// Remove `reference`, if it still names `image`. Removes the image too if that was its last reference.
+    RemoveReference {
+        /// The reference.
+        reference: Reference,
+        /// What it must name.
+        image: ImageId,
+    },
+    /// Remove an image that has no reference left.
+    RemoveImage {
+        /// The image.
+        image: ImageId,
+    },
+}
+
+/// An id as people write it: the algorithm and 12 digits.
+struct Short<'a>(&'a ImageId);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().get(..19).unwrap_or(self.0.as_str()))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag { image, reference, from: None, .. } => write!(f, "tag {} as {reference}", Short(image)),
+            Self::Tag { image, reference, from: Some(from), .. } => {
+                write!(f, "tag {} as {reference}, which names {}", Short(image), Short(from))
+            }
+            Self::RemoveContainer { container, name, image } => {
+                write!(f, "remove stopped container {name} ({}, of image {})", container.short(), Short(image))
+            }
+            Self::RecordVersions { row, stable, last } => {
+                write!(f, "write STATE_DB FEATURE|{}", row.key)?;
+                if row.namespace != crate::domain::Namespace::Host {
+                    write!(f, " of {}", row.namespace)?;
+                }
+                write!(f, ": container_stable_version={stable}")?;
+                last.as_ref().map_or(Ok(()), |last| write!(f, " container_last_version={last}"))
+            }
+            Self::RemoveReference { reference, image } => write!(f, "remove {reference} ({})", Short(image)),
+            Self::RemoveImage { image } => write!(f, "remove image {}, which has no name", Short(image)),
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Promote(version) => write!(f, "promote {version}"),
+            Self::RestoreLatest(version) => write!(f, "restore latest to {version}"),
+            Self::RecordVersions(version) => write!(f, "record {version} as stable"),
+            Self::DropLocalTag(version) => write!(f, "drop the local tag {version}"),
+            Self::KeepLocalImage(version) => write!(f, "keep the local image of {version}, which really ran"),
+            Self::RemoveImage(Some(version)) => write!(f, "remove {version}"),
+            Self::RemoveImage(None) => write!(f, "remove an image without version"),
+        }
+    }
+}
+
+impl Serialize for Step {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,14 @@
+//! The words of the domain: names, image references and ages, each a validated type of its own.
+//!
+//! Values from Redis, the engine and files become these types at the edge; past it, nothing is a bare string
+//! that could be mistaken for something else (promise 8 of DESIGN.md).
+
+mod age;
+mod names;
+mod reference;
+mod value;
+
+pub use age::Age;
+pub use names::{Base, ContainerId, Feature, ImageId, Instance, InvalidName, Namespace, StartedAt, Version};
+pub use reference::{InvalidReference, Pointer, Reference, Repository};
+pub use value::{Refused, Value, printable};

@@ -1,0 +1,288 @@
+//! Image references in the grammar of the distribution project, which Docker and Kubernetes share.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::names::{Base, Version, is_lower_hex};
+use super::value::printable;
+
+/// A text that is no image reference.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{text}\" is no valid image reference: {problem}")]
+pub struct InvalidReference {
+    /// The offending text, printable and short.
+    text: String,
+    /// What is wrong with it.
+    problem: &'static str,
+}
+
+/// A repository: everything before the tag or digest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Repository {
+    /// The registry with its port, and the path before the last component (`sonick8scue.azurecr.io`,
+    /// `10.1.0.1:5000/sonic`); none for a local repository.
+    prefix: Option<Arc<str>>,
+    /// The last path component, which decides whose repository it is.
+    base: Base,
+}
+
+impl Repository {
+    /// The local repository of `base`, from which systemd starts the feature.
+    #[must_use]
+    pub fn local(base: Base) -> Self {
+        Self { prefix: None, base }
+    }
+
+    /// The last path component.
+    #[must_use]
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// Whether this is `BASE` itself, with no registry and no path.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.prefix.is_none()
+    }
+
+    /// The reference to `tag` in this repository.
+    #[must_use]
+    pub fn tagged(&self, tag: Version) -> Reference {
+        Reference { repository: self.clone(), pointer: Pointer::Tag(tag) }
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.prefix {
+            Some(prefix) => write!(f, "{prefix}/{}", self.base),
+            None => self.base.fmt(f),
+        }
+    }
+}
+
+/// What a reference points with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pointer {
+    /// A tag, which can be moved.
+    Tag(Version),
+    /// A digest of the manifest, which cannot.
+    Digest(Arc<str>),
+}
+
+/// A reference to an image: a repository, and a tag or a digest in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reference {
+    /// The repository.
+    pub repository: Repository,
+    /// The tag or digest.
+    pub pointer: Pointer,
+}
+
+impl Reference {
+    /// `BASE:latest`, from which systemd starts the feature.
+    #[must_use]
+    pub fn latest(base: &Base) -> Option<Self> {
+        Version::LATEST.parse().ok().map(|latest| Repository::local(base.clone()).tagged(latest))
+    }
+
+    /// The tag, if the reference is one.
+    #[must_use]
+    pub fn tag(&self) -> Option<&Version> {
+        match &self.pointer {
+            Pointer::Tag(tag) => Some(tag),
+            Pointer::Digest(_) => None,
+        }
+    }
+
+    /// Whether this is the local `BASE:latest`.
+    #[must_use]
+    pub fn is_local_latest(&self) -> bool {
+        self.repository.is_local() && self.tag().is_some_and(Version::is_latest)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.pointer {
+            Pointer::Tag(tag) => write!(f, "{}:{tag}", self.repository),
+            Pointer::Digest(digest) => write!(f, "{}@{digest}", self.repository),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = InvalidReference;
+
+    /// Parses a reference as Docker does: a name without tag or digest means `latest`, a digest outweighs a tag, and
+    /// `docker.io/library/` is what a name without a registry stands for.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = |problem| InvalidReference { text: printable(text), problem };
+        // The distribution project allows 255 characters of name and 128 of tag; a digest is at most an algorithm's.
+        if text.len() > 600 {
+            return Err(invalid("it is too long"));
+        }
+        let (named, digest) = match text.split_once('@') {
+            Some((named, digest)) => (named, Some(digest)),
+            None => (text, None),
+        };
+        if digest.is_some_and(|digest| !is_digest(digest)) {
+            return Err(invalid("its digest is malformed"));
+        }
+        // A ':' after the last '/' begins a tag; one before it belongs to the registry's port.
+        let path_start = named.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match named.get(path_start..).and_then(|last| last.split_once(':')) {
+            Some((last, tag)) => (named.get(..path_start + last.len()).unwrap_or(named), Some(tag)),
+            None => (named, None),
+        };
+        let tag = tag.unwrap_or(Version::LATEST).parse::<Version>().map_err(|_| invalid("its tag is malformed"))?;
+        let repository = parse_repository(name).map_err(invalid)?;
+        let pointer = digest.map_or(Pointer::Tag(tag), |digest| Pointer::Digest(digest.into()));
+        Ok(Self { repository, pointer })
+    }
+}
+
+impl TryFrom<String> for Reference {
+    type Error = InvalidReference;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Reference> for String {
+    fn from(reference: Reference) -> Self {
+        reference.to_string()
+    }
+}
+
+/// Parses a repository's name.
+fn parse_repository(name: &str) -> Result<Repository, &'static str> {
+    const MALFORMED: &str = "its repository name is malformed";
+    let name = name.strip_prefix("docker.io/").or_else(|| name.strip_prefix("index.docker.io/")).unwrap_or(name);
+    let name = name.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(name);
+    if name.len() > 255 {
+        return Err("its repository name is longer than 255 characters");
+    }
+    let Some((prefix, last)) = name.rsplit_once('/') else {
+        return name.parse().map(Repository::local).map_err(|_| MALFORMED);
+    };
+    let base = last.parse().map_err(|_| MALFORMED)?;
+    let mut components = prefix.split('/');
+    let first = components.next().unwrap_or_default();
+    // Docker takes the first component for a registry if it looks like a host, else for a path on the default registry.
+    let first_is_valid = if is_registry(first) { is_host(first) } else { is_path_component(first) };
+    if first_is_valid && components.all(is_path_component) {
+        Ok(Repository { prefix: Some(prefix.into()), base })
+    } else {
+        Err(MALFORMED)
+    }
+}
+
+/// Whether Docker takes the first component of a name for a registry.
+fn is_registry(component: &str) -> bool {
+    component == "localhost" || component.contains(['.', ':', '[']) || component.bytes().any(|b| b.is_ascii_uppercase())
+}
+
+/// `host[:port]`, the host a name or an address, an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, rest)) = rest.split_once(']') else { return false };
+        if address.is_empty() || !address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
+            return false;
+        }
+        match rest.strip_prefix(':') {
+            Some(port) => (None, Some(port)),
+            None if rest.is_empty() => (None, None),
+            None => return false,
+        }
+    } else {
+        match text.split_once(':') {
+            Some((host, port)) => (Some(host), Some(port)),
+            None => (Some(text), None),
+        }
+    };
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    host.is_none_or(|host| host.split('.').all(is_label))
+        && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
+pub(super) fn is_path_component(text: &str) -> bool {
+    let is_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends_well = |byte: Option<u8>| byte.is_some_and(is_alphanumeric);
+    ends_well(text.bytes().next())
+        && ends_well(text.bytes().last())
+        && text.bytes().all(|byte| is_alphanumeric(byte) || matches!(byte, b'.' | b'_' | b'-'))
+        && text
+            .split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-'))
+}
+
+/// `algorithm:hex`, the algorithm in lower case with separators, at least 32 hex digits.
+pub(super) fn is_digest(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(algorithm, hex)| {
+        algorithm.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
+            && algorithm.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'.' | b'_' | b'-')
+            })
+            && (32..=256).contains(&hex.len())
+            && hex.bytes().all(is_lower_hex)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn parse(text: &str) -> Reference {
+        text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn the_base_is_the_last_path_component_and_a_port_is_no_tag() {
+        for (text, base, local, tag) in [
+            ("docker-sonic-gnmi", "docker-sonic-gnmi", true, Some("latest")),
+            ("docker-sonic-gnmi:20240510.RC1", "docker-sonic-gnmi", true, Some("20240510.RC1")),
+            ("sonick8scue.azurecr.io/docker-sonic-telemetry:20201231.84", "docker-sonic-telemetry", false, Some("20201231.84")),
+            ("10.1.0.1:5000/sonic/docker-fpm-frr:1", "docker-fpm-frr", false, Some("1")),
+            ("localhost:5000/docker-fpm-frr", "docker-fpm-frr", false, Some("latest")),
+            ("[fd00::1]:5000/docker-fpm-frr:1", "docker-fpm-frr", false, Some("1")),
+            ("docker.io/library/docker-fpm-frr:1", "docker-fpm-frr", true, Some("1")),
+            ("someone/docker-fpm-frr:1", "docker-fpm-frr", false, Some("1")),
+        ] {
+            let reference = parse(text);
+            assert_eq!(reference.repository.base().as_str(), base, "{text}");
+            assert_eq!(reference.repository.is_local(), local, "{text}");
+            assert_eq!(reference.tag().map(Version::as_str), tag, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_digest_outweighs_a_tag() {
+        let reference = parse(&format!("r.example/docker-snmp:1@{DIGEST}"));
+        assert_eq!(reference.to_string(), format!("r.example/docker-snmp@{DIGEST}"));
+        assert_eq!(reference.tag(), None);
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused() {
+        for text in [
+            "", ":", "/", "a/", "/a", "a//b", "A", "a:", "a:b c", "a:-x", "a@sha256:12", "r.example/", "a..b", "a_-b",
+            "a___b", "r.example:x/a", "-r.example/a", "<none>:<none>", "a b:1", "$(x)/a", "[::1/a", "Up/er/case@x",
+        ] {
+            assert!(text.parse::<Reference>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! imgmgrd
+fn main() {}

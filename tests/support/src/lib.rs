@@ -1,0 +1,54 @@
+//! A throwaway SONiC switch in a temporary folder, made of the real parts: redis-server, dockerd and
+//! docker-registry. Tests, the demo and the benchmark play a switch's life on it and look at what the
+//! agent makes of it.
+//!
+//! ```no_run
+//! use imgmgrd_test_support::{Deployment, Switch};
+//!
+//! let switch = Switch::new();
+//! switch.rows().config_feature("telemetry", "kube", false, true);
+//! switch.publish("docker-sonic-telemetry", "20201231.84", "");
+//! let pod = switch.kubelet().deploy(&Deployment::new("telemetry", "docker-sonic-telemetry", "20201231.84"));
+//! switch.feature("telemetry").takeover(&pod.id, "20201231.84");
+//! ```
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | [`switch`] | the whole switch: its folder, its files, the agent's environment |
+//! | [`rows`] | the writes of the switch's scripts, and readers of what the agent publishes |
+//! | [`kubelet`] | deploys containers as the kubelet does |
+//! | [`agent`] | an `imgmgrd run` on the switch |
+//! | [`engine`], [`container`] | the Docker engine and what to run on it |
+//! | [`image`] | images small enough to have hundreds of |
+//! | [`registry`], [`redis_server`] | the other two servers |
+//! | [`wait`] | waiting for conditions, never sleeping |
+//! | [`workdir`], [`process`] | nothing is left behind |
+//!
+//! Whatever goes wrong here panics: this is the test side. Every server ends with the value that started it, and when
+//! the *thread* that started it ends: a long-lived program (the demo) starts its switch from the main thread.
+
+pub mod agent;
+pub mod container;
+pub mod engine;
+mod http;
+pub mod image;
+pub mod kubelet;
+pub mod process;
+pub mod redis_server;
+pub mod registry;
+pub mod rows;
+pub mod switch;
+mod tar;
+pub mod wait;
+pub mod workdir;
+
+pub use agent::Agent;
+pub use container::ContainerSpec;
+pub use engine::Engine;
+pub use image::Image;
+pub use kubelet::{Deployment, KubeContainer, Kubelet};
+pub use redis_server::RedisServer;
+pub use registry::Registry;
+pub use rows::{CONFIG_DB, FeatureRows, Instance, Namespace, Row, Rows, STATE_DB};
+pub use switch::{Switch, SwitchBuilder};
+pub use wait::{wait_equal, wait_until};
