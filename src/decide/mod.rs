@@ -1,11 +1,31 @@
 //! The decision: (observation, memory, policy, now) → (plan, report, memory), without any input or output.
+//!
+//! Where each rule of the reference is:
+//! - identity: [`identity`](self) (`identity.rs`), which instances there are: `instances.rs`
+//! - takeover and stability: `takeover.rs`
+//! - the unit of decision: `unit.rs`
+//! - promotion: `promotion.rs`
+//! - clean-up, keep rules and the three cases: `clean_up.rs`
+//! - holding back: `holding.rs`
+//! - the promises, as an independent second opinion on every plan: `promises.rs`
 
+mod clean_up;
+mod decision;
+mod holding;
+mod identity;
+mod index;
+mod instances;
 mod memory;
+mod names_on_disk;
 mod observation;
 mod plan;
 mod policy;
+mod promotion;
 mod report;
+mod takeover;
+mod unit;
 
+pub use decision::*;
 pub use memory::*;
 pub use observation::*;
 pub use plan::*;

@@ -1,0 +1,327 @@
+//! Clean-up: keep what is used by kube and what fallback needs, delete the other old ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::holding::UnitPolicy;
+use super::index::Index;
+use super::memory::{Arrival, Mark, Now, UnitMemory};
+use super::names_on_disk::NamesOnDisk;
+use super::observation::Observation;
+use super::plan::{Action, Purpose, Step};
+use super::report::{Because, Wake};
+use crate::domain::{Age, Base, ImageId, Reference, Version};
+
+/// What there is to judge, once for a unit.
+pub(super) struct CleanUp<'a> {
+    /// The image name.
+    pub(super) base: &'a Base,
+    /// The policy of all its features.
+    pub(super) policy: &'a UnitPolicy,
+    /// Look-ups.
+    pub(super) index: &'a Index<'a>,
+    /// The ages.
+    pub(super) now: &'a Now,
+    /// The promoted image and version, if there is a promotion.
+    pub(super) promoted: Option<(&'a ImageId, &'a Version)>,
+    /// The `container_last_version` of each row, as it will be.
+    pub(super) last_versions: BTreeSet<Version>,
+    /// sonic-package-manager's image of a feature of the unit.
+    pub(super) packages: BTreeSet<&'a ImageId>,
+    /// The images that this look is the first to see.
+    pub(super) first_seen: BTreeSet<ImageId>,
+}
+
+/// Why each image stays. An image that is not in here, or has no reason, goes.
+pub(super) type Keep = BTreeMap<ImageId, BTreeSet<Because>>;
+
+impl CleanUp<'_> {
+    /// The images that are the unit's: those in its repositories and those remembered as its own.
+    pub(super) fn images<'b>(&self, names: &'b NamesOnDisk<'_>, memory: &'b UnitMemory) -> BTreeSet<&'b ImageId> {
+        names.images().chain(memory.images.keys()).filter(|id| self.index.observation.images.contains_key(*id)).collect()
+    }
+
+    /// Why each image is to be kept.
+    pub(super) fn keep(&self, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Keep {
+        let fallbacks = self.fallbacks(names, memory);
+        let images = self.images(names, memory);
+        images
+            .into_iter()
+            .map(|image| {
+                let mut because = self.keep_one(image, names, memory);
+                if let Some(version) = fallbacks.get(image) {
+                    because.insert(Because::Fallback(version.clone()));
+                }
+                (image.clone(), because)
+            })
+            .collect()
+    }
+
+    fn keep_one(&self, id: &ImageId, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> BTreeSet<Because> {
+        let mut because = BTreeSet::new();
+        if names.latest() == Some(id) {
+            because.insert(Because::Latest);
+        }
+        if self.promoted.is_some_and(|(promoted, _)| promoted == id) {
+            because.insert(Because::Promoted);
+        }
+        if memory.intention.as_ref().is_some_and(|intention| intention.image == *id) {
+            because.insert(Because::Intended);
+        }
+        let users = names.users(id);
+        if !users.is_empty() {
+            because.insert(Because::UsedBy(users));
+        }
+        because.extend(self.newness(id, memory));
+        because.extend(self.pinned(id, names, memory).map(Because::Pinned));
+        if self.packages.contains(id) {
+            because.insert(Because::Package);
+        }
+        if self.index.observation.refused.contains(id) {
+            because.insert(Because::EngineRefused);
+        }
+        if let Some(other) = self.index.needed_by_another(id, self.base) {
+            because.insert(Because::NeededBy(other.clone()));
+        }
+        if names.image(id).is_some_and(|image| image.unreadable_references > 0) {
+            because.insert(Because::UnreadableReference);
+        }
+        because
+    }
+
+    /// New images are an upgrade on its way in.
+    fn newness(&self, id: &ImageId, memory: &UnitMemory) -> Option<Because> {
+        let seen = if self.first_seen.contains(id) { Age::ZERO } else { self.now.age(&self.mark(id)) };
+        match memory.images.get(id)? {
+            Arrival::During => Some(Because::ArrivedDuringTakeover),
+            Arrival::Before => (seen < self.policy.stable_time).then_some(Because::New { seen }),
+        }
+    }
+
+    fn mark(&self, id: &ImageId) -> Mark {
+        Mark::Image { base: self.base.clone(), image: id.clone() }
+    }
+
+    fn pinned(&self, id: &ImageId, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Option<Version> {
+        self.policy.pins.iter().find(|pin| names.is_named(pin, id, memory)).cloned()
+    }
+
+    /// The stable versions before the promoted one that are to be kept: every last version that STATE_DB names, then
+    /// what memory knows, newest first, until there are `keep_versions` with the promoted one. Only what is on the disk
+    /// as a kube image counts: a version known only as local `BASE:V` is no fallback.
+    pub(super) fn fallbacks(&self, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> BTreeMap<ImageId, Version> {
+        let promoted = self.promoted.map(|(image, _)| image);
+        let mut kept = BTreeMap::new();
+        let mut entries = 0;
+        let named = |version: &Version| -> Vec<ImageId> {
+            let fits = |id: &&ImageId| Some(*id) != promoted && names.is_kube(id) && names.is_named(version, id, memory);
+            names.images().filter(fits).cloned().collect()
+        };
+        for version in &self.last_versions {
+            let images = named(version);
+            entries += usize::from(!images.is_empty());
+            kept.extend(images.into_iter().map(|image| (image, version.clone())));
+        }
+        for proven in &memory.previous {
+            if entries + 1 >= usize::from(self.policy.keep_versions) {
+                break;
+            }
+            if Some(&proven.image) == promoted || self.last_versions.contains(&proven.version) {
+                continue;
+            }
+            let images =
+                if names.is_kube(&proven.image) { vec![proven.image.clone()] } else { named(&proven.version) };
+            let images: Vec<_> = images.into_iter().filter(|image| !kept.contains_key(image)).collect();
+            entries += usize::from(!images.is_empty());
+            kept.extend(images.into_iter().map(|image| (image, proven.version.clone())));
+        }
+        kept
+    }
+
+    /// Case 1 for every local tag that it applies to: the kube image of a version that is to be kept gives its tags to
+    /// the local image that really ran. Changes `names`, `keep` and the memory as it goes.
+    pub(super) fn keep_local_images(
+        &self,
+        names: &mut NamesOnDisk<'_>,
+        keep: &mut Keep,
+        memory: &mut UnitMemory,
+    ) -> Vec<Action> {
+        let local: Vec<(Version, Reference, ImageId)> = names
+            .iter()
+            .filter(|(reference, _)| reference.repository.is_local())
+            .filter_map(|(reference, id)| reference.tag().map(|tag| (tag.clone(), reference.clone(), id.clone())))
+            .filter(|(tag, ..)| !tag.is_latest() && self.promoted.is_none_or(|(_, version)| version != tag))
+            .collect();
+        local
+            .into_iter()
+            .filter_map(|(version, reference, image)| {
+                self.keep_local_image(&version, &reference, &image, names, keep, memory)
+            })
+            .collect()
+    }
+
+    fn keep_local_image(
+        &self,
+        version: &Version,
+        local: &Reference,
+        image: &ImageId,
+        names: &mut NamesOnDisk<'_>,
+        keep: &mut Keep,
+        memory: &mut UnitMemory,
+    ) -> Option<Action> {
+        let tagged: Vec<(Reference, ImageId)> = names
+            .iter()
+            .filter(|(reference, _)| !reference.repository.is_local() && reference.tag() == Some(version))
+            .map(|(reference, id)| (reference.clone(), id.clone()))
+            .collect();
+        if tagged.is_empty() || tagged.iter().any(|(_, id)| id == image) {
+            return None;
+        }
+        let fallback = Because::Fallback(version.clone());
+        let pinned = Because::Pinned(version.clone());
+        let is_kept = tagged.iter().all(|(_, id)| {
+            keep.get(id).is_some_and(|because| because.contains(&fallback) || because.contains(&pinned))
+        });
+        // A kube image that was itself promoted once has proven more than a local one of the same name.
+        let is_proven = tagged.iter().any(|(_, id)| memory.previous.iter().any(|proven| proven.image == *id));
+        if !is_kept || is_proven {
+            return None;
+        }
+        let only_fallback = |id: &ImageId| {
+            keep.get(id).is_some_and(|because| because.iter().all(|why| *why == fallback || *why == pinned))
+        };
+        if !tagged.iter().all(|(_, id)| only_fallback(id)) {
+            keep.entry(image.clone()).or_default().insert(Because::Supersedes(version.clone()));
+            return None;
+        }
+        let mut steps = Vec::new();
+        let mut plan = |step: Step, names: &mut NamesOnDisk<'_>| {
+            names.apply(&step);
+            steps.push(step);
+        };
+        for (reference, kube) in &tagged {
+            let (reference, from) = (reference.clone(), Some(kube.clone()));
+            plan(Step::Tag { image: image.clone(), reference, from, proven_by: None }, names);
+        }
+        plan(Step::RemoveReference { reference: local.clone(), image: image.clone() }, names);
+        for kube in tagged.into_iter().map(|(_, kube)| kube).collect::<BTreeSet<_>>() {
+            for step in removal(&kube, names, self.index.observation) {
+                plan(step, names);
+            }
+            keep.insert(kube.clone(), BTreeSet::new());
+            memory.superseded.insert(kube);
+        }
+        keep.entry(image.clone()).or_default().insert(fallback);
+        Some(Action { purpose: Purpose::KeepLocalImage(version.clone()), steps })
+    }
+
+    /// Local tags of images that stay under another name: only the tag goes. A pinned version keeps a tag.
+    pub(super) fn drop_local_tags(&self, names: &mut NamesOnDisk<'_>, keep: &Keep) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (image, _) in keep.iter().filter(|(_, because)| !because.is_empty()) {
+            let tags: Vec<(Reference, Version)> = names
+                .of(image)
+                .filter(|reference| reference.repository.is_local() && !reference.is_local_latest())
+                .filter_map(|reference| reference.tag().map(|tag| (reference.clone(), tag.clone())))
+                .collect();
+            for (reference, tag) in tags {
+                let is_pinned = self.policy.pins.contains(&tag);
+                let has_another_name = names.of(image).any(|other| {
+                    *other != reference && if is_pinned { other.tag() == Some(&tag) } else { other.tag().is_some() }
+                });
+                if has_another_name {
+                    let step = Step::RemoveReference { reference, image: image.clone() };
+                    names.apply(&step);
+                    actions.push(Action { purpose: Purpose::DropLocalTag(tag), steps: vec![step] });
+                }
+            }
+        }
+        actions
+    }
+
+    /// Case 2 and 3: the images that nothing keeps.
+    pub(super) fn remove_images(&self, names: &mut NamesOnDisk<'_>, keep: &Keep, memory: &UnitMemory) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for image in keep.iter().filter(|(_, because)| because.is_empty()).map(|(image, _)| image) {
+            if memory.superseded.contains(image) && names.of(image).next().is_none() && !self.is_nameless(image) {
+                continue; // Removed by the action that superseded it.
+            }
+            let steps = removal(image, names, self.index.observation);
+            if steps.is_empty() {
+                continue;
+            }
+            let purpose = Purpose::RemoveImage(names.version(image));
+            steps.iter().for_each(|step| names.apply(step));
+            actions.push(Action { purpose, steps });
+        }
+        actions
+    }
+
+    fn is_nameless(&self, image: &ImageId) -> bool {
+        self.index.observation.images.get(image).is_some_and(|image| image.references.is_empty())
+    }
+
+    /// When images that are only kept because they are new cease to be.
+    pub(super) fn wakes(&self, keep: &Keep) -> BTreeSet<Wake> {
+        let is_only_young = |because: &BTreeSet<Because>| {
+            because.len() == 1 && because.iter().all(|because| matches!(because, Because::New { .. }))
+        };
+        keep.iter()
+            .filter(|(_, because)| is_only_young(because))
+            .map(|(image, _)| Wake { mark: self.mark(image), age: self.policy.stable_time })
+            .collect()
+    }
+
+    /// Why an image that is not kept goes.
+    pub(super) fn because_removed(&self, image: &ImageId, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Because {
+        if memory.superseded.contains(image) {
+            Because::Superseded
+        } else if names.of(image).next().is_some() && !names.is_kube(image) {
+            Because::LocalOnly
+        } else {
+            Because::NotNeeded
+        }
+    }
+}
+
+/// The steps that remove an image from the unit's repositories: by tag, which takes the digests of that repository
+/// along; by digest where a repository has no tag of it; by id where it has no reference at all.
+fn removal(image: &ImageId, names: &NamesOnDisk<'_>, observation: &Observation) -> Vec<Step> {
+    let (tags, digests): (Vec<_>, Vec<_>) = names.of(image).partition(|reference| reference.tag().is_some());
+    let tagged: BTreeSet<_> = tags.iter().map(|reference| &reference.repository).collect();
+    let untagged = digests.iter().filter(|reference| !tagged.contains(&reference.repository));
+    let steps: Vec<Step> = tags
+        .iter()
+        .chain(untagged)
+        .map(|reference| Step::RemoveReference { reference: (*reference).clone(), image: image.clone() })
+        .collect();
+    let has_foreign_reference = observation.images.get(image).is_none_or(|found| {
+        found.unreadable_references > 0 || found.references.iter().any(|reference| names.get(reference).is_none())
+    });
+    if steps.is_empty() && !has_foreign_reference {
+        vec![Step::RemoveImage { image: image.clone() }]
+    } else {
+        steps
+    }
+}
+
+/// Remembers the images of a unit, drops those that are gone, and tells which this look is the first to see. What is
+/// there when a takeover begins, or when none stands, is not known to come after it.
+pub(super) fn remember_images(
+    base: &Base,
+    memory: &mut UnitMemory,
+    index: &Index<'_>,
+    takeover_continues: bool,
+    takeover_begins: bool,
+) -> BTreeSet<ImageId> {
+    let on_disk = &index.observation.images;
+    memory.images.retain(|id, _| on_disk.contains_key(id));
+    memory.superseded.retain(|id| on_disk.contains_key(id));
+    if takeover_begins {
+        memory.images.values_mut().for_each(|arrival| *arrival = Arrival::Before);
+    }
+    let arrival = if takeover_continues && !takeover_begins { Arrival::During } else { Arrival::Before };
+    let first_seen: BTreeSet<ImageId> =
+        index.images_of(base).map(|(id, _)| id).filter(|id| !memory.images.contains_key(*id)).cloned().collect();
+    memory.images.extend(first_seen.iter().map(|id| (id.clone(), arrival)));
+    first_seen
+}

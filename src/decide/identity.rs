@@ -1,0 +1,101 @@
+//! Identity: which repositories are a feature's, and which container is its kube container.
+
+use std::collections::BTreeSet;
+
+use super::index::Index;
+use super::instances::InstanceRows;
+use super::observation::{Container, ContainerStatus, ImageVersion, NamedContainer};
+use super::report::Reason;
+use crate::domain::{Base, ContainerId, Instance, Value};
+
+/// The container that the rows mean.
+type Found<'a> = Result<(&'a ContainerId, &'a Container), Reason>;
+
+/// F's kube container: the one whose id `container_id` begins; where that field is empty or no hex, the one running
+/// container that the kubelet labelled with F's name and that has `container_version`.
+pub(super) fn kube_container<'a>(rows: &InstanceRows<'_>, index: &Index<'a>) -> Found<'a> {
+    match &rows.state.container_id {
+        Value::Is(NamedContainer::Prefix(prefix)) => container_with_id(prefix, index),
+        Value::Is(NamedContainer::TooShort(id)) => Err(Reason::ContainerIdTooShort(id.to_string())),
+        Value::Is(NamedContainer::Name(_)) | Value::Absent | Value::Invalid(_) => labelled_container(rows, index),
+    }
+}
+
+fn container_with_id<'a>(prefix: &str, index: &Index<'a>) -> Found<'a> {
+    let mut fitting = index.observation.containers.iter().filter(|(id, _)| id.as_str().starts_with(prefix));
+    match (fitting.next(), fitting.next()) {
+        (None, _) => Err(Reason::NoSuchContainer(prefix.to_owned())),
+        (Some((id, container)), None) if is_sandbox(container) => Err(Reason::Sandbox(id.clone())),
+        (Some(found), None) => Ok(found),
+        (Some(_), Some(_)) => Err(Reason::AmbiguousContainerId(prefix.to_owned())),
+    }
+}
+
+fn is_sandbox(container: &Container) -> bool {
+    container.kubelet.as_ref().is_some_and(|labels| !labels.is_container)
+}
+
+fn labelled_container<'a>(rows: &InstanceRows<'_>, index: &Index<'a>) -> Found<'a> {
+    let version = rows.state.container_version.get();
+    let mut fitting = label_names(&rows.instance)
+        .into_iter()
+        .flat_map(|name| index.labelled(&name).to_vec())
+        .filter(|(_, container)| container.status == ContainerStatus::Running)
+        .filter(|(_, container)| {
+            let image = index.observation.images.get(&container.image);
+            version.is_some() && image.and_then(|image| image.declared_version()) == version
+        });
+    match (fitting.next(), fitting.next()) {
+        (None, _) => Err(Reason::NoLabelledContainer),
+        (Some(found), None) => Ok(found),
+        (Some(_), Some(_)) => Err(Reason::SeveralLabelledContainers),
+    }
+}
+
+/// What the kubelet's label may call the instance: the feature, or the instance's own name (`bgp1`).
+fn label_names(instance: &Instance) -> BTreeSet<String> {
+    BTreeSet::from([instance.feature.as_str().to_owned(), instance.container_name()])
+}
+
+/// A running kube container of the feature, whatever the rows say: a dry run, or one that reports itself as local.
+pub(super) fn running_beside<'a>(
+    instance: &Instance,
+    base: Option<&Base>,
+    index: &Index<'a>,
+) -> Option<(&'a ContainerId, &'a Container)> {
+    label_names(instance)
+        .into_iter()
+        .flat_map(|name| index.labelled(&name).to_vec())
+        .filter(|(_, container)| container.status == ContainerStatus::Running)
+        .find(|(_, container)| {
+            let image = index.observation.images.get(&container.image);
+            base.is_some_and(|base| image.is_some_and(|image| image.references_of(base).next().is_some()))
+        })
+}
+
+/// F's BASE: from `ctr_image_names.json`, else from F's kube container (the reference it was created from, its image's
+/// tags and digests). More than one BASE possible is unknown.
+pub(super) fn image_name(rows: &InstanceRows<'_>, container: &Found<'_>, index: &Index<'_>) -> Result<Base, Reason> {
+    if let Some(base) = index.observation.image_names.get(&rows.instance.feature) {
+        return Ok(base.clone());
+    }
+    let Ok((id, container)) = container else { return Err(Reason::ImageNameUnknown) };
+    if let Some(labels) = &container.kubelet {
+        if !label_names(&rows.instance).contains(labels.container_name.as_ref()) {
+            return Err(Reason::LabelledFor((*id).clone(), crate::domain::printable(&labels.container_name)));
+        }
+    }
+    let references = index.observation.images.get(&container.image).into_iter().flat_map(|image| &image.references);
+    let bases: BTreeSet<_> = references.chain(&container.created_from).map(|r| r.repository.base().clone()).collect();
+    match (bases.first(), bases.len()) {
+        (Some(base), 1) if index.is_named(base) => Err(Reason::ImageNameTaken(base.clone())),
+        (Some(base), 1) => Ok(base.clone()),
+        (None, _) => Err(Reason::ImageNameUnknown),
+        (Some(_), _) => Err(Reason::ImageNameAmbiguous(bases)),
+    }
+}
+
+/// Whether all that is to be known of the image is known.
+pub(super) fn is_read(container: &Container, index: &Index<'_>) -> bool {
+    index.observation.images.get(&container.image).is_some_and(|image| image.version != ImageVersion::NotRead)
+}

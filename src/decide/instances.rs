@@ -1,0 +1,153 @@
+//! Which instances there are, and what their rows say taken together.
+
+use std::collections::BTreeMap;
+
+use super::memory::{InstanceMemory, Memory};
+use super::observation::{FeatureConfiguration, FeatureState, NamedContainer, Observation, Owner, RowKey};
+use crate::domain::{Feature, Instance, Namespace, Value};
+
+/// One instance of a feature and all that its rows say.
+#[derive(Clone, Debug)]
+pub(super) struct InstanceRows<'a> {
+    /// The instance.
+    pub(super) instance: Instance,
+    /// Its configuration: the namespace's own row, else the host's.
+    pub(super) configuration: Option<&'a FeatureConfiguration>,
+    /// Its STATE_DB rows, merged.
+    pub(super) state: FeatureState,
+    /// The STATE_DB rows that exist, which get its versions.
+    pub(super) rows: Vec<(RowKey, &'a FeatureState)>,
+}
+
+impl InstanceRows<'_> {
+    /// Who is to own the instance: the configuration, or while its row is absent (a reload) what it said last. A row
+    /// without the field means local, as in ctrmgrd.
+    pub(super) fn set_owner(&self, memory: Option<&InstanceMemory>) -> Value<Owner> {
+        match self.configuration.map(|configuration| &configuration.set_owner) {
+            Some(Value::Absent) => Value::Is(Owner::Local),
+            Some(value) => value.clone(),
+            None => memory.and_then(|memory| memory.set_owner).map_or(Value::Absent, Value::Is),
+        }
+    }
+}
+
+/// Every instance that has a row, or had one while CONFIG_DB is being loaded.
+pub(super) fn instances<'a>(observation: &'a Observation, memory: &Memory) -> Vec<InstanceRows<'a>> {
+    let mut found = BTreeMap::new();
+    for row in observation.configuration.keys() {
+        add_configured(observation, row, &mut found);
+    }
+    for row in observation.state.keys() {
+        let instance = instance_of_state_row(observation, memory, row);
+        // A row of a feature that has no instance there (the host's row of a purely per-ASIC feature) means nothing.
+        if configuration_of(observation, &instance).is_none() {
+            found.entry(instance).or_insert(());
+        }
+    }
+    if !observation.config_initialized {
+        found.extend(memory.instances.keys().map(|instance| (instance.clone(), ())));
+    }
+    found.into_keys().map(|instance| read(observation, instance)).collect()
+}
+
+/// SONiC's rule (featured): on a multi-ASIC switch the scopes say where a feature runs, else it runs on the host.
+fn add_configured(observation: &Observation, row: &RowKey, found: &mut BTreeMap<Instance, ()>) {
+    let instance = |namespace| Instance { feature: row.key.clone(), namespace };
+    let namespaces = observation.asics.iter().copied().filter(|asic| match row.namespace {
+        Namespace::Host => true,
+        own @ Namespace::Asic(_) => *asic == own,
+    });
+    for namespace in namespaces {
+        let instance = instance(namespace);
+        if configuration_of(observation, &instance).is_some_and(|configuration| configuration.has_per_asic_scope) {
+            found.insert(instance, ());
+        }
+    }
+    let on_host = instance(Namespace::Host);
+    if row.namespace == Namespace::Host
+        && configuration_of(observation, &on_host)
+            .is_some_and(|configuration| configuration.has_global_scope || observation.asics.is_empty())
+    {
+        found.insert(on_host, ());
+    }
+}
+
+/// The configuration of an instance: the namespace's own row, else the host's.
+fn configuration_of<'a>(observation: &'a Observation, instance: &Instance) -> Option<&'a FeatureConfiguration> {
+    let row = |namespace| RowKey { namespace, key: instance.feature.clone() };
+    observation
+        .configuration
+        .get(&row(instance.namespace))
+        .or_else(|| observation.configuration.get(&row(Namespace::Host)))
+}
+
+/// Which instance a STATE_DB row is about: `FEATURE|bgp1` on the host of a multi-ASIC switch is `bgp` in `asic1`, if
+/// `bgp` runs per ASIC and no feature is called `bgp1`.
+fn instance_of_state_row(observation: &Observation, memory: &Memory, row: &RowKey) -> Instance {
+    let own = Instance { feature: row.key.clone(), namespace: row.namespace };
+    if row.namespace != Namespace::Host || configuration_of(observation, &own).is_some() {
+        return own;
+    }
+    per_asic_instance(observation, &row.key)
+        .filter(|instance| {
+            configuration_of(observation, instance).map_or_else(
+                || memory.instances.contains_key(instance),
+                |configuration| configuration.has_per_asic_scope,
+            )
+        })
+        .unwrap_or(own)
+}
+
+/// `bgp1` read as feature `bgp` in `asic1`.
+fn per_asic_instance(observation: &Observation, key: &Feature) -> Option<Instance> {
+    observation.asics.iter().find_map(|asic| {
+        let Namespace::Asic(number) = asic else { return None };
+        let feature = key.as_str().strip_suffix(&number.to_string())?;
+        // `bgp11` is no instance of `bgp1` in asic1 unless such a feature exists, which the caller checks.
+        Some(Instance { feature: feature.parse().ok()?, namespace: *asic })
+            .filter(|instance| !feature.ends_with(|c: char| c.is_ascii_digit()) || has_row(observation, instance))
+    })
+}
+
+fn has_row(observation: &Observation, instance: &Instance) -> bool {
+    configuration_of(observation, instance).is_some()
+}
+
+/// Reads the rows of one instance, merging the two shapes of per-ASIC rows field by field: the row with a container id
+/// wins and the other fills the gaps.
+fn read(observation: &Observation, instance: Instance) -> InstanceRows<'_> {
+    let own = RowKey { namespace: instance.namespace, key: instance.feature.clone() };
+    let mut keys = vec![own];
+    if instance.namespace != Namespace::Host {
+        if let Ok(key) = instance.container_name().parse() {
+            keys.push(RowKey { namespace: Namespace::Host, key });
+        }
+    }
+    let rows: Vec<_> =
+        keys.into_iter().filter_map(|key| observation.state.get(&key).map(|state| (key, state))).collect();
+    let state = match rows.as_slice() {
+        [(_, first), (_, second)] if !has_container(first) && has_container(second) => merge(second, first),
+        [(_, first), (_, second)] => merge(first, second),
+        [(_, only)] => (*only).clone(),
+        _ => FeatureState::default(),
+    };
+    let configuration = configuration_of(observation, &instance);
+    InstanceRows { instance, configuration, state, rows }
+}
+
+fn has_container(state: &FeatureState) -> bool {
+    matches!(state.container_id, Value::Is(NamedContainer::Prefix(_) | NamedContainer::TooShort(_)))
+}
+
+fn merge(winner: &FeatureState, other: &FeatureState) -> FeatureState {
+    FeatureState {
+        current_owner: winner.current_owner.or(&other.current_owner),
+        remote_state: winner.remote_state.or(&other.remote_state),
+        container_id: winner.container_id.or(&other.container_id),
+        container_version: winner.container_version.or(&other.container_version),
+        stable_version: winner.stable_version.or(&other.stable_version),
+        last_version: winner.last_version.or(&other.last_version),
+        system_state: winner.system_state.or(&other.system_state),
+        updated: winner.updated.or(other.updated),
+    }
+}

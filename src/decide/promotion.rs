@@ -1,0 +1,216 @@
+//! Promotion: make the image of a stable takeover the one that systemd would start.
+
+use super::holding::{self, UnitPolicy};
+use super::index::Index;
+use super::memory::{Promotion, Proven, UnitMemory};
+use super::names_on_disk::NamesOnDisk;
+use super::observation::Owner;
+use super::plan::{Action, Purpose, Step};
+use super::report::Reason;
+use super::takeover::Assessment;
+use crate::domain::{Base, ImageId, Instance, Reference, Repository, Value, Version};
+
+/// As many stable versions as `keep_versions` may ever ask for.
+const MOST_PREVIOUS: usize = 10;
+
+/// Why the stable takeovers are not promoted, or the promotion that they call for.
+pub(super) enum Due {
+    /// Nothing is stable that is not promoted.
+    Nothing,
+    /// This.
+    Promotion(Promotion),
+    /// Something forbids it.
+    Held(Reason),
+}
+
+/// Whether `promotion` was for the takeover that stands at `member`.
+pub(super) fn covers(promotion: Option<&Promotion>, member: &Assessment<'_>) -> bool {
+    let key = promotion.and_then(|promotion| promotion.takeovers.get(&member.rows.instance));
+    member.takeover().is_some_and(|(takeover, ..)| key == Some(&takeover.key()))
+}
+
+/// An intention whose image `latest` names by now has become the promotion; the crash, if there was one, was after
+/// step 1.
+pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option<(Version, ImageId)> {
+    let done = memory.intention.take_if(|intention| names.latest() == Some(&intention.image))?;
+    remember_as_previous(memory, &done.image);
+    let promoted = (done.version.clone(), done.image.clone());
+    memory.promoted = Some(done);
+    memory.finished = false;
+    memory.rolled_back.take_if(|image| *image == promoted.1);
+    Some(promoted)
+}
+
+/// Puts what is promoted in front of what was promoted before, unless it is `new`.
+fn remember_as_previous(memory: &mut UnitMemory, new: &ImageId) {
+    if let Some(old) = memory.promoted.take().filter(|old| old.image != *new) {
+        push_previous(memory, Proven { version: old.version, image: old.image });
+    }
+    memory.previous.retain(|proven| proven.image != *new);
+}
+
+/// Puts one stable version in front.
+fn push_previous(memory: &mut UnitMemory, proven: Proven) {
+    memory.previous.retain(|other| other.image != proven.image);
+    memory.previous.insert(0, proven);
+    memory.previous.truncate(MOST_PREVIOUS);
+}
+
+/// What the stable takeovers call for.
+pub(super) fn due(
+    members: &[&Assessment<'_>],
+    memory: &UnitMemory,
+    index: &Index<'_>,
+    policy: &UnitPolicy,
+) -> Due {
+    let stable: Vec<(&Instance, _)> = members
+        .iter()
+        .filter_map(|member| member.takeover().map(|takeover| (&member.rows.instance, takeover)))
+        .filter(|(_, (.., is_stable))| *is_stable)
+        .map(|(instance, (takeover, ..))| (instance, takeover))
+        .collect();
+    let is_covered = |instance: &Instance| {
+        members
+            .iter()
+            .filter(|member| member.rows.instance == *instance)
+            .all(|member| covers(memory.promoted.as_ref(), member))
+    };
+    let Some((_, first)) = stable.iter().find(|(instance, _)| !is_covered(instance)) else { return Due::Nothing };
+    match holding::promotion(members, &first.image, &first.version, index, policy, memory) {
+        Some(reason) => Due::Held(reason),
+        None => Due::Promotion(Promotion {
+            image: first.image.clone(),
+            version: first.version.clone(),
+            takeovers: stable.iter().map(|(instance, takeover)| ((*instance).clone(), takeover.key())).collect(),
+        }),
+    }
+}
+
+/// Step 0: remember what was stable and what is about to be.
+pub(super) fn intend(
+    promotion: Promotion,
+    members: &[&Assessment<'_>],
+    memory: &mut UnitMemory,
+    names: &NamesOnDisk<'_>,
+) {
+    // STATE_DB may know a stable version that this agent did not promote (its memory was lost, or ctrmgrd acted).
+    for member in members {
+        let stable = member.rows.state.stable_version.get().filter(|stable| **stable != promotion.version);
+        let image = stable.and_then(|stable| {
+            let fits = |image: &&ImageId| names.is_kube(image) && names.is_named(stable, image, memory);
+            names.images().filter(|image| **image != promotion.image).find(fits).cloned()
+        });
+        let promoted = memory.promoted.as_ref().map(|promoted| &promoted.image);
+        if let (Some(version), Some(image)) = (stable, image) {
+            if promoted != Some(&image) {
+                push_previous(memory, Proven { version: version.clone(), image });
+            }
+        }
+    }
+    memory.intention = Some(promotion);
+}
+
+/// Step 1: tag the image as `BASE:latest`. An image that `latest` leaves without another tag first gets
+/// `BASE:<IMAGE_VERSION>`, unless that tag names another image: taking it away would only move the problem.
+pub(super) fn tag_latest(promotion: &Promotion, base: &Base, names: &NamesOnDisk<'_>) -> Vec<Step> {
+    let Some(latest) = Reference::latest(base) else { return Vec::new() };
+    let from = names.get(&latest).cloned();
+    if from.as_ref() == Some(&promotion.image) {
+        return Vec::new();
+    }
+    let alias = from.as_ref().and_then(|left| {
+        let has_another_tag =
+            names.of(left).any(|reference| reference.tag().is_some() && !reference.is_local_latest());
+        let version = names.image(left).and_then(|image| image.declared_version()).filter(|v| !v.is_latest())?;
+        let reference = Repository::local(base.clone()).tagged(version.clone());
+        (!has_another_tag && names.get(&reference).is_none()).then(|| Step::Tag {
+            image: left.clone(),
+            reference,
+            from: None,
+            proven_by: None,
+        })
+    });
+    let proven_by = promotion.takeovers.values().next().map(|(container, _)| container.clone());
+    let tag = Step::Tag { image: promotion.image.clone(), reference: latest, from, proven_by };
+    alias.into_iter().chain([tag]).collect()
+}
+
+/// Step 2: remove the not running container named like an instance under takeover, unless it was created from the image
+/// that `BASE:latest` will be: systemd would start that very container again instead of a new one.
+pub(super) fn remove_stale_containers(
+    members: &[&Assessment<'_>],
+    names: &NamesOnDisk<'_>,
+    index: &Index<'_>,
+) -> Vec<Step> {
+    members
+        .iter()
+        .filter(|member| member.set_owner == Some(Owner::Kube) && member.takeover().is_some())
+        .filter_map(|member| index.container_named(&member.rows.instance.container_name()))
+        .filter(|(_, container)| !container.status.is_alive() && Some(&container.image) != names.latest())
+        .map(|(id, container)| Step::RemoveContainer {
+            container: id.clone(),
+            name: container.name.clone(),
+            image: container.image.clone(),
+        })
+        .collect()
+}
+
+/// The action of steps 1 and 2, if anything is left of them.
+pub(super) fn action(version: &Version, steps: Vec<Step>) -> Option<Action> {
+    (!steps.is_empty()).then(|| Action { purpose: Purpose::Promote(version.clone()), steps })
+}
+
+/// Step 3: `container_stable_version` is this version, `container_last_version` the previous stable one if it differs.
+pub(super) fn record_versions(
+    promotion: &Promotion,
+    members: &[&Assessment<'_>],
+    memory: &UnitMemory,
+) -> Option<Action> {
+    let steps: Vec<Step> = members
+        .iter()
+        .filter(|member| covers(Some(promotion), member))
+        .flat_map(|member| &member.rows.rows)
+        .filter(|(_, row)| !row.stable_version.is(&promotion.version))
+        .map(|(key, row)| Step::RecordVersions {
+            row: key.clone(),
+            stable: promotion.version.clone(),
+            last: last_version(&row.stable_version, &row.last_version, &promotion.version, memory)
+                .filter(|last| !row.last_version.is(last)),
+        })
+        .collect();
+    (!steps.is_empty()).then(|| Action { purpose: Purpose::RecordVersions(promotion.version.clone()), steps })
+}
+
+/// The `container_last_version` that goes with `promoted`: the previous stable version, which is the row's or, after
+/// STATE_DB was emptied, the memory's; else what the row has.
+pub(super) fn last_version(
+    stable: &Value<Version>,
+    last: &Value<Version>,
+    promoted: &Version,
+    memory: &UnitMemory,
+) -> Option<Version> {
+    let remembered = || {
+        let old = memory.promoted.iter().map(|promotion| &promotion.version);
+        old.chain(memory.previous.iter().map(|proven| &proven.version)).find(|version| *version != promoted).cloned()
+    };
+    match stable.get() {
+        Some(stable) if stable != promoted => Some(stable.clone()),
+        Some(_) => last.get().cloned(),
+        None => remembered().or_else(|| last.get().cloned()),
+    }
+}
+
+/// A `latest` that is gone while the promoted image is on the disk is tagged again.
+pub(super) fn restore_latest(base: &Base, memory: &UnitMemory, names: &NamesOnDisk<'_>) -> Option<Action> {
+    let promoted = memory.promoted.as_ref()?;
+    let is_due = names.latest().is_none()
+        && names.image(&promoted.image).is_some()
+        && memory.rolled_back.as_ref() != Some(&promoted.image);
+    is_due.then(|| {
+        let steps = Reference::latest(base)
+            .map(|reference| Step::Tag { image: promoted.image.clone(), reference, from: None, proven_by: None })
+            .into_iter()
+            .collect();
+        Action { purpose: Purpose::RestoreLatest(promoted.version.clone()), steps }
+    })
+}

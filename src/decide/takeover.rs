@@ -1,0 +1,303 @@
+//! Takeover: whether a kube container runs an instance now, and since when.
+
+use super::identity;
+use super::index::Index;
+use super::instances::InstanceRows;
+use super::memory::{Failure, InstanceMemory, Memory, Now, Takeover};
+use super::observation::{Container, ContainerStatus, Observation, Owner, RemoteState};
+use super::policy::Policy;
+use super::report::{Ended, Ending, Reason};
+use crate::domain::{Age, Base, ContainerId, ImageId, Value, Version};
+
+/// What the rows and the engine say of an instance that is not decided with others yet.
+#[derive(Clone, Debug)]
+pub(super) struct Assessment<'a> {
+    /// The instance and its rows.
+    pub(super) rows: InstanceRows<'a>,
+    /// Its image name.
+    pub(super) base: Result<Base, Reason>,
+    /// Who is to own it, as far as known.
+    pub(super) set_owner: Option<Owner>,
+    /// How it stands.
+    pub(super) standing: Standing,
+    /// A takeover that stood at the last look and was not stable when it ended.
+    pub(super) ended: Option<Ended>,
+    /// What is to be remembered of it.
+    pub(super) memory: InstanceMemory,
+}
+
+/// How an instance stands.
+#[derive(Clone, Debug)]
+pub(super) enum Standing {
+    /// systemd runs it.
+    Local(Reason),
+    /// A takeover stands.
+    Stands {
+        /// The takeover.
+        takeover: Takeover,
+        /// How long it has stood.
+        age: Age,
+        /// Whether that is `stable_time`.
+        is_stable: bool,
+        /// Whether it began with this look.
+        has_begun: bool,
+    },
+    /// None stands, for this reason.
+    No(Reason),
+    /// It cannot be said; what was so is taken to be so still, and nothing is done.
+    Unknown(Reason),
+}
+
+impl Assessment<'_> {
+    /// The takeover that stands, its age, and whether it is stable.
+    pub(super) fn takeover(&self) -> Option<(&Takeover, Age, bool)> {
+        match &self.standing {
+            Standing::Stands { takeover, age, is_stable, .. } => Some((takeover, *age, *is_stable)),
+            _ => None,
+        }
+    }
+}
+
+/// Assesses one instance.
+pub(super) fn assess<'a>(
+    rows: InstanceRows<'a>,
+    index: &Index<'_>,
+    memory: &Memory,
+    policy: &Policy,
+    now: &Now,
+) -> Assessment<'a> {
+    let remembered = memory.instances.get(&rows.instance);
+    let container = identity::kube_container(&rows, index);
+    let base = identity::image_name(&rows, &container, index);
+    let set_owner = rows.set_owner(remembered);
+    let stable_time = policy.of(&rows.instance.feature).stable_time;
+
+    let standing = match &set_owner {
+        Value::Is(Owner::Local) => Standing::Local(Reason::OwnerIsLocal),
+        Value::Is(Owner::None) => Standing::No(Reason::OwnerUnknown),
+        Value::Invalid(value) => Standing::No(Reason::Refused { field: "set_owner", value: value.clone() }),
+        _ if runs_locally(&rows) => Standing::Local(runs_locally_reason(&rows, base.as_ref().ok(), index)),
+        Value::Absent => Standing::No(Reason::OwnerUnknown),
+        Value::Is(Owner::Kube) => match complete(&rows, &container, &base, index, memory) {
+            Ok(seen) => stand(&rows, seen, remembered, index.observation, stable_time, now),
+            Err(reason @ Reason::NotInspected(_)) => Standing::Unknown(reason),
+            Err(reason) => Standing::No(reason),
+        },
+    };
+
+    let ended = ended(&rows, &standing, remembered, index.observation, stable_time, now);
+    let set_owner = set_owner.get().copied();
+    let memory = remember(&standing, set_owner, remembered, ended.as_ref());
+    Assessment { rows, base, set_owner, standing, ended, memory }
+}
+
+/// `current_owner` is local and no kube container is on its way.
+fn runs_locally(rows: &InstanceRows<'_>) -> bool {
+    rows.state.current_owner.is(&Owner::Local)
+        && matches!(rows.state.remote_state, Value::Absent | Value::Is(RemoteState::None))
+}
+
+fn runs_locally_reason(rows: &InstanceRows<'_>, base: Option<&Base>, index: &Index<'_>) -> Reason {
+    identity::running_beside(&rows.instance, base, index).map_or(Reason::RunsLocally, |(id, container)| {
+        let image = index.observation.images.get(&container.image);
+        Reason::RunsLocallyBesideKube(id.clone(), image.and_then(|image| image.declared_version()).cloned())
+    })
+}
+
+/// A kube container that fulfils everything a takeover asks for.
+struct Complete<'a> {
+    id: &'a ContainerId,
+    container: &'a Container,
+    version: Version,
+}
+
+/// Checks everything a takeover asks for, in the order in which a person would.
+fn complete<'a>(
+    rows: &InstanceRows<'_>,
+    container: &Result<(&'a ContainerId, &'a Container), Reason>,
+    base: &Result<Base, Reason>,
+    index: &Index<'a>,
+    memory: &Memory,
+) -> Result<Complete<'a>, Reason> {
+    let state = &rows.state;
+    refuse("current_owner", &state.current_owner)?;
+    refuse("remote_state", &state.remote_state)?;
+    refuse("container_version", &state.container_version)?;
+    if !state.current_owner.is(&Owner::Kube) {
+        return Err(Reason::CurrentOwner(state.current_owner.get().copied()));
+    }
+    if !state.remote_state.is(&RemoteState::Running) {
+        return Err(Reason::RemoteState(state.remote_state.get().copied()));
+    }
+    let (id, container) = container.clone()?;
+    let base = base.clone()?;
+    let image = index.observation.images.get(&container.image);
+    let known = memory.units.get(&base).is_some_and(|unit| unit.images.contains_key(&container.image));
+    if !known && image.is_none_or(|image| image.references_of(&base).next().is_none()) {
+        return Err(Reason::Stranger(id.clone(), base));
+    }
+    if container.status != ContainerStatus::Running {
+        return Err(Reason::ContainerNotRunning(id.clone()));
+    }
+    let details = container.details.as_ref().ok_or_else(|| Reason::NotInspected(id.clone()))?;
+    if !identity::is_read(container, index) {
+        return Err(Reason::NotInspected(id.clone()));
+    }
+    if details.unhealthy {
+        return Err(Reason::Unhealthy(id.clone()));
+    }
+    let version = version_of(rows, &container.image, &base, index)?;
+    Ok(Complete { id, container, version })
+}
+
+fn refuse<T>(field: &'static str, value: &Value<T>) -> Result<(), Reason> {
+    match value {
+        Value::Invalid(value) => Err(Reason::Refused { field, value: value.clone() }),
+        Value::Absent | Value::Is(_) => Ok(()),
+    }
+}
+
+/// The version of a container: its image's `IMAGE_VERSION`, else its tag, else the row's.
+fn version_of(rows: &InstanceRows<'_>, image: &ImageId, base: &Base, index: &Index<'_>) -> Result<Version, Reason> {
+    let row = rows.state.container_version.get();
+    let image = index.observation.images.get(image);
+    if let Some(declared) = image.and_then(|image| image.declared_version()) {
+        return match row {
+            Some(row) if row != declared => {
+                Err(Reason::VersionsDiffer { row: row.clone(), image: declared.clone() })
+            }
+            _ => Ok(declared.clone()),
+        };
+    }
+    let tags: Vec<_> = image
+        .into_iter()
+        .flat_map(|image| image.references_of(base))
+        .filter(|reference| !reference.is_local_latest())
+        .filter_map(|reference| reference.tag())
+        .collect();
+    let fitting = tags.iter().find(|tag| Some(**tag) == row).or_else(|| tags.first()).copied();
+    fitting.or(row).cloned().ok_or(Reason::VersionUnknown)
+}
+
+/// The takeover that stands: the remembered one if nothing interrupted it, else a new one.
+fn stand(
+    rows: &InstanceRows<'_>,
+    seen: Complete<'_>,
+    remembered: Option<&InstanceMemory>,
+    observation: &Observation,
+    stable_time: Age,
+    now: &Now,
+) -> Standing {
+    let Some(details) = &seen.container.details else { return Standing::No(Reason::NotInspected(seen.id.clone())) };
+    let continued = remembered.and_then(|memory| memory.takeover.as_ref()).filter(|takeover| {
+        takeover.container == *seen.id
+            && takeover.started_at == details.started_at
+            && takeover.version == seen.version
+            && details.oom_kills <= takeover.oom_kills
+    });
+    let has_begun = continued.is_none();
+    let takeover = continued.cloned().unwrap_or_else(|| Takeover {
+        container: seen.id.clone(),
+        started_at: details.started_at.clone(),
+        oom_kills: details.oom_kills,
+        image: seen.container.image.clone(),
+        version: seen.version,
+        head_start: head_start(rows, details.started, details.oom_kills, observation),
+    });
+    let since_seen = if has_begun { Age::ZERO } else { now.age(&takeover.mark(&rows.instance)) };
+    let age = takeover.head_start.saturating_add(since_seen);
+    Standing::Stands { is_stable: age >= stable_time, takeover, age, has_begun }
+}
+
+/// Only an agent that starts into a standing takeover counts from before it looked: from the later of the container's
+/// start and the row's `update_time`. When a process was killed for lack of memory is not known, so then from now.
+fn head_start(rows: &InstanceRows<'_>, started: Age, oom_kills: u32, observation: &Observation) -> Age {
+    if observation.just_started && oom_kills == 0 {
+        rows.state.updated.map_or(Age::ZERO, |updated| updated.min(started))
+    } else {
+        Age::ZERO
+    }
+}
+
+/// A remembered takeover that this look finds ended before it was stable.
+fn ended(
+    rows: &InstanceRows<'_>,
+    standing: &Standing,
+    remembered: Option<&InstanceMemory>,
+    observation: &Observation,
+    stable_time: Age,
+    now: &Now,
+) -> Option<Ended> {
+    let takeover = remembered?.takeover.as_ref()?;
+    let goes_on = match standing {
+        Standing::Stands { has_begun, .. } => !has_begun,
+        Standing::Unknown(_) => true,
+        // Asking for local is no failure of the version; nor is a change under way, which says waiting.
+        Standing::Local(Reason::OwnerIsLocal) | Standing::No(Reason::VersionsDiffer { .. }) => true,
+        Standing::Local(_) | Standing::No(_) => false,
+    };
+    let after = takeover.head_start.saturating_add(now.age(&takeover.mark(&rows.instance)));
+    (!goes_on && after < stable_time).then(|| Ended {
+        version: takeover.version.clone(),
+        image: takeover.image.clone(),
+        ending: ending(takeover, rows, standing, observation),
+        after,
+    })
+}
+
+/// How a takeover ended: what became of its container says most, then what the rows say.
+fn ending(takeover: &Takeover, rows: &InstanceRows<'_>, standing: &Standing, observation: &Observation) -> Ending {
+    let Some(container) = observation.containers.get(&takeover.container) else { return Ending::Removed };
+    match container.status {
+        ContainerStatus::Stopped => return Ending::Exited,
+        ContainerStatus::Paused => return Ending::Paused,
+        ContainerStatus::Restarting => return Ending::Restarted,
+        ContainerStatus::Running => {}
+    }
+    if let Some(details) = &container.details {
+        if details.started_at != takeover.started_at {
+            return Ending::Restarted;
+        }
+        if details.oom_kills > takeover.oom_kills {
+            return Ending::OutOfMemory;
+        }
+        if details.unhealthy {
+            return Ending::Unhealthy;
+        }
+    }
+    match standing {
+        Standing::Stands { takeover: new, .. } if new.container != takeover.container => Ending::Replaced,
+        Standing::Stands { .. } => Ending::VersionChanged,
+        _ if !rows.state.current_owner.is(&Owner::Kube) => Ending::OwnerChanged,
+        _ if !rows.state.remote_state.is(&RemoteState::Running) => {
+            Ending::RemoteState(rows.state.remote_state.get().copied())
+        }
+        _ => Ending::Unidentified,
+    }
+}
+
+/// What to remember: the takeover while it stands, and its failure until the next takeover or change of owner.
+fn remember(
+    standing: &Standing,
+    set_owner: Option<Owner>,
+    remembered: Option<&InstanceMemory>,
+    ended: Option<&Ended>,
+) -> InstanceMemory {
+    let failure = |ended: &Ended| Failure {
+        version: ended.version.clone(),
+        image: ended.image.clone(),
+        ending: ended.ending.clone(),
+    };
+    match standing {
+        Standing::Local(_) => InstanceMemory { set_owner, takeover: None, failed: None },
+        Standing::Stands { takeover, .. } => {
+            InstanceMemory { set_owner, takeover: Some(takeover.clone()), failed: None }
+        }
+        Standing::No(_) => InstanceMemory {
+            set_owner,
+            takeover: None,
+            failed: ended.map(failure).or_else(|| remembered.and_then(|memory| memory.failed.clone())),
+        },
+        Standing::Unknown(_) => InstanceMemory { set_owner, ..remembered.cloned().unwrap_or_default() },
+    }
+}

@@ -1,0 +1,229 @@
+//! The unit of decision: all instances that share an image name are decided together.
+
+use std::collections::BTreeSet;
+
+use super::clean_up::{CleanUp, Keep, remember_images};
+use super::holding::{self, UnitPolicy};
+use super::index::Index;
+use super::memory::{Memory, Now, Promotion, UnitMemory};
+use super::names_on_disk::NamesOnDisk;
+use super::observation::Owner;
+use super::plan::Action;
+use super::policy::Policy;
+use super::promotion::{self, Due};
+use super::report::{Because, ImageReport, Reason, UnitReport, Verdict, Wake};
+use super::takeover::{Assessment, Standing};
+use crate::domain::{Base, ImageId, Version};
+
+/// What was decided for a unit.
+pub(super) struct UnitDecision {
+    /// What to do.
+    pub(super) actions: Vec<Action>,
+    /// Why.
+    pub(super) report: UnitReport,
+    /// What to remember; none for a unit that Kubernetes has never had to do with.
+    pub(super) memory: Option<UnitMemory>,
+    /// Why stable takeovers are not promoted.
+    pub(super) held: Option<Reason>,
+    /// Which version is to be kept as a fallback.
+    pub(super) last_version: Option<Version>,
+    /// When to look again for the sake of the images.
+    pub(super) wakes: BTreeSet<Wake>,
+}
+
+/// Decides one unit.
+pub(super) fn decide(
+    base: &Base,
+    members: &[&Assessment<'_>],
+    index: &Index<'_>,
+    memory: &Memory,
+    policy: &Policy,
+    now: &Now,
+) -> UnitDecision {
+    let remembered = memory.units.get(base);
+    let is_kube = members.iter().any(|member| member.set_owner == Some(Owner::Kube));
+    let mut unit = remembered.cloned().unwrap_or_default();
+    let unit_policy = UnitPolicy::new(members, policy);
+    let first_seen =
+        remember_images(base, &mut unit, index, is_continued(members), remembered.is_none() || has_begun(members));
+    let rolled_back_from = |image: &ImageId| members.iter().any(|m| m.takeover().is_some_and(|t| t.0.image != *image));
+    unit.rolled_back.take_if(|image| rolled_back_from(image));
+
+    // Promotion.
+    let mut names = NamesOnDisk::new(base, index);
+    let newly_promoted = promotion::settle(&mut unit, &names);
+    let mut actions = Vec::new();
+    let mut held = None;
+    unit.intention = None;
+    match promotion::due(members, &unit, index, &unit_policy) {
+        Due::Nothing => finish(members, &mut unit, &names, index, &unit_policy, &mut actions),
+        Due::Held(reason) => held = Some(reason),
+        Due::Promotion(due) => {
+            promotion::intend(due.clone(), members, &mut unit, &names);
+            let mut steps = promotion::tag_latest(&due, base, &names);
+            steps.iter().for_each(|step| names.apply(step));
+            steps.extend(promotion::remove_stale_containers(members, &names, index));
+            if steps.is_empty() {
+                // Everything is so already: it only has to be remembered as promoted.
+                promotion::settle(&mut unit, &names);
+                unit.finished = true;
+            }
+            actions.extend(promotion::action(&due.version, steps));
+        }
+    }
+    let newly_promoted =
+        newly_promoted.or_else(|| promoted_without_a_step(remembered, &unit).filter(|_| actions.is_empty()));
+    if is_kube && holding::any_change(index, &unit_policy).is_none() {
+        actions.extend(promotion::restore_latest(base, &unit, &names));
+    }
+    actions.iter().flat_map(|action| &action.steps).for_each(|step| names.apply(step));
+    let promoted = unit.intention.clone().or_else(|| unit.promoted.clone());
+    let stands = promoted.as_ref().filter(|promotion| members.iter().any(|m| promotion::covers(Some(promotion), m)));
+    if let Some(promotion) = stands.filter(|_| holding::any_change(index, &unit_policy).is_none()) {
+        actions.extend(promotion::record_versions(promotion, members, &unit));
+    }
+
+    // Clean-up.
+    let clean_up = CleanUp {
+        base,
+        policy: &unit_policy,
+        index,
+        now,
+        promoted: promoted.as_ref().map(|promotion| (&promotion.image, &promotion.version)),
+        last_versions: last_versions(members, stands, &unit),
+        packages: members
+            .iter()
+            .filter_map(|member| index.observation.packages.get(&member.rows.instance.feature)?.as_ref())
+            .collect(),
+        first_seen,
+    };
+    let waits = if stands.is_none() {
+        Some(Reason::NothingPromoted)
+    } else {
+        holding::clean_up(index, base, &unit, &unit_policy)
+    };
+    let mut keep = clean_up.keep(&names, &unit);
+    let last_version = fallback_version(&clean_up, &names, &unit);
+    let mut wakes = BTreeSet::new();
+    if waits.is_none() {
+        actions.extend(clean_up.keep_local_images(&mut names, &mut keep, &mut unit));
+        actions.extend(clean_up.drop_local_tags(&mut names, &keep));
+        wakes = clean_up.wakes(&keep);
+    }
+    let images = image_reports(base, &clean_up, &keep, &unit, index, waits.as_ref());
+    if waits.is_none() {
+        actions.extend(clean_up.remove_images(&mut names, &keep, &unit));
+    }
+    if actions.is_empty() {
+        unit.error = None;
+    }
+
+    let latest = NamesOnDisk::new(base, index).latest().cloned();
+    let report = UnitReport {
+        latest_moved: latest.is_some() && unit.promoted.as_ref().is_some_and(|p| latest.as_ref() != Some(&p.image)),
+        latest,
+        promoted: unit.promoted.as_ref().map(|promotion| promotion.version.clone()),
+        newly_promoted,
+        clean_up_waits: waits,
+        images,
+    };
+    let memory = (is_kube || remembered.is_some()).then_some(unit);
+    UnitDecision { actions, report, memory, held, last_version, wakes }
+}
+
+/// Steps that a crash or a failure left of a promotion whose step 1 is done.
+fn finish(
+    members: &[&Assessment<'_>],
+    unit: &mut UnitMemory,
+    names: &NamesOnDisk<'_>,
+    index: &Index<'_>,
+    policy: &UnitPolicy,
+    actions: &mut Vec<Action>,
+) {
+    let Some(promoted) = unit.promoted.clone().filter(|_| !unit.finished) else { return };
+    let is_covered = members.iter().any(|member| promotion::covers(Some(&promoted), member));
+    if !is_covered || holding::any_change(index, policy).is_some() {
+        return;
+    }
+    let steps = promotion::remove_stale_containers(members, names, index);
+    unit.finished = steps.is_empty() && holding::local_container(members, index).is_none();
+    actions.extend(promotion::action(&promoted.version, steps));
+}
+
+/// A promotion for which nothing had to be done.
+fn promoted_without_a_step(remembered: Option<&UnitMemory>, unit: &UnitMemory) -> Option<(Version, ImageId)> {
+    let promoted = unit.promoted.as_ref().filter(|_| unit.intention.is_none())?;
+    let is_new = remembered.and_then(|unit| unit.promoted.as_ref()) != Some(promoted);
+    is_new.then(|| (promoted.version.clone(), promoted.image.clone()))
+}
+
+/// A takeover that stood at the last look goes on.
+fn is_continued(members: &[&Assessment<'_>]) -> bool {
+    members.iter().any(|member| matches!(member.standing, Standing::Stands { has_begun: false, .. }))
+}
+
+/// A takeover begins on an image that no other instance goes on running: what is on the disk came before it.
+fn has_begun(members: &[&Assessment<'_>]) -> bool {
+    let image_of = |begun: bool| {
+        members.iter().filter_map(move |member| match &member.standing {
+            Standing::Stands { takeover, has_begun, .. } if *has_begun == begun => Some(&takeover.image),
+            _ => None,
+        })
+    };
+    let continued: BTreeSet<_> = image_of(false).collect();
+    image_of(true).any(|image| !continued.contains(image))
+}
+
+/// `container_last_version` of each row, as it will be when the versions are recorded.
+fn last_versions(
+    members: &[&Assessment<'_>],
+    promoted: Option<&Promotion>,
+    memory: &UnitMemory,
+) -> BTreeSet<Version> {
+    members
+        .iter()
+        .flat_map(|member| member.rows.rows.iter().map(move |(_, row)| (member, row)))
+        .filter_map(|(member, row)| match promoted.filter(|promotion| promotion::covers(Some(promotion), member)) {
+            Some(promotion) => {
+                promotion::last_version(&row.stable_version, &row.last_version, &promotion.version, memory)
+            }
+            None => row.last_version.get().cloned(),
+        })
+        .filter(|version| promoted.is_none_or(|promotion| promotion.version != *version))
+        .collect()
+}
+
+/// The fallback that comes first: what STATE_DB calls the last version, else what memory does.
+fn fallback_version(clean_up: &CleanUp<'_>, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Option<Version> {
+    let fallbacks: BTreeSet<Version> = clean_up.fallbacks(names, memory).into_values().collect();
+    let named = clean_up.last_versions.iter();
+    named.chain(memory.previous.iter().map(|proven| &proven.version)).find(|v| fallbacks.contains(*v)).cloned()
+}
+
+/// What becomes of each image, for people.
+fn image_reports(
+    base: &Base,
+    clean_up: &CleanUp<'_>,
+    keep: &Keep,
+    memory: &UnitMemory,
+    index: &Index<'_>,
+    waits: Option<&Reason>,
+) -> std::collections::BTreeMap<ImageId, ImageReport> {
+    let now = NamesOnDisk::new(base, index);
+    keep.iter()
+        .map(|(id, because)| {
+            let verdict = match (because.is_empty(), waits) {
+                (false, _) => Verdict::Kept(because.clone()),
+                (true, Some(reason)) => Verdict::Kept(BTreeSet::from([Because::NoCleanUp(reason.clone())])),
+                (true, None) => Verdict::Removed(clean_up.because_removed(id, &now, memory)),
+            };
+            let report = ImageReport {
+                references: now.of(id).cloned().collect(),
+                version: now.version(id),
+                size: now.image(id).map_or(0, |image| image.size),
+                verdict,
+            };
+            (id.clone(), report)
+        })
+        .collect()
+}
