@@ -37,7 +37,11 @@ pub(super) type Keep = BTreeMap<ImageId, BTreeSet<Because>>;
 impl CleanUp<'_> {
     /// The images that are the unit's: those in its repositories and those remembered as its own.
     pub(super) fn images<'b>(&self, names: &'b NamesOnDisk<'_>, memory: &'b UnitMemory) -> BTreeSet<&'b ImageId> {
-        names.images().chain(memory.images.keys()).filter(|id| self.index.observation.images.contains_key(*id)).collect()
+        names
+            .images()
+            .chain(memory.images.keys())
+            .filter(|id| self.index.observation.images.contains_key(*id))
+            .collect()
     }
 
     /// Why each image is to be kept.
@@ -113,7 +117,8 @@ impl CleanUp<'_> {
         let mut kept = BTreeMap::new();
         let mut entries = 0;
         let named = |version: &Version| -> Vec<ImageId> {
-            let fits = |id: &&ImageId| Some(*id) != promoted && names.is_kube(id) && names.is_named(version, id, memory);
+            let fits =
+                |id: &&ImageId| Some(*id) != promoted && names.is_kube(id) && names.is_named(version, id, memory);
             names.images().filter(fits).cloned().collect()
         };
         for version in &self.last_versions {
@@ -128,8 +133,7 @@ impl CleanUp<'_> {
             if Some(&proven.image) == promoted || self.last_versions.contains(&proven.version) {
                 continue;
             }
-            let images =
-                if names.is_kube(&proven.image) { vec![proven.image.clone()] } else { named(&proven.version) };
+            let images = if names.is_kube(&proven.image) { vec![proven.image.clone()] } else { named(&proven.version) };
             let images: Vec<_> = images.into_iter().filter(|image| !kept.contains_key(image)).collect();
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, proven.version.clone())));
@@ -297,11 +301,7 @@ fn removal(image: &ImageId, names: &NamesOnDisk<'_>, observation: &Observation) 
     let has_foreign_reference = observation.images.get(image).is_none_or(|found| {
         found.unreadable_references > 0 || found.references.iter().any(|reference| names.get(reference).is_none())
     });
-    if steps.is_empty() && !has_foreign_reference {
-        vec![Step::RemoveImage { image: image.clone() }]
-    } else {
-        steps
-    }
+    if steps.is_empty() && !has_foreign_reference { vec![Step::RemoveImage { image: image.clone() }] } else { steps }
 }
 
 /// Remembers the images of a unit, drops those that are gone, and tells which this look is the first to see. What is

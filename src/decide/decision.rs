@@ -80,10 +80,8 @@ pub fn decide(observation: &Observation, memory: &Memory, policy: &Policy, now: 
 fn wake(assessment: &Assessment<'_>, policy: &Policy) -> Option<Wake> {
     let (takeover, _, is_stable) = assessment.takeover()?;
     let stable_time = policy.of(&assessment.rows.instance.feature).stable_time;
-    (!is_stable).then(|| Wake {
-        mark: takeover.mark(&assessment.rows.instance),
-        age: takeover.head_start.until(stable_time),
-    })
+    (!is_stable)
+        .then(|| Wake { mark: takeover.mark(&assessment.rows.instance), age: takeover.head_start.until(stable_time) })
 }
 
 /// What people are told about an instance.

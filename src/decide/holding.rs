@@ -34,11 +34,7 @@ impl UnitPolicy {
             enabled: policies.iter().all(|policy| policy.enabled),
             cleanup: policies.iter().all(|policy| policy.cleanup),
             stable_time: policies.iter().map(|policy| policy.stable_time).max().unwrap_or(default.stable_time),
-            keep_versions: policies
-                .iter()
-                .map(|policy| policy.keep_versions)
-                .max()
-                .unwrap_or(default.keep_versions),
+            keep_versions: policies.iter().map(|policy| policy.keep_versions).max().unwrap_or(default.keep_versions),
             pins: policies.iter().flat_map(|policy| policy.pin.iter().cloned()).collect(),
         }
     }
@@ -71,13 +67,9 @@ pub(super) fn promotion(
     any_change(index, policy)
         .or_else(|| (!others.is_empty()).then_some(Reason::OtherInstances(others)))
         .or_else(|| {
-            under_takeover()
-                .any(|member| member.rows.configuration.is_none())
-                .then_some(Reason::ConfigurationAbsent)
+            under_takeover().any(|member| member.rows.configuration.is_none()).then_some(Reason::ConfigurationAbsent)
         })
-        .or_else(|| {
-            (memory.rolled_back.as_ref() == Some(image)).then(|| Reason::RolledBack(version.clone()))
-        })
+        .or_else(|| (memory.rolled_back.as_ref() == Some(image)).then(|| Reason::RolledBack(version.clone())))
         .or_else(|| {
             under_takeover()
                 .any(|member| index.observation.packages.contains_key(&member.rows.instance.feature))

@@ -57,12 +57,7 @@ fn push_previous(memory: &mut UnitMemory, proven: Proven) {
 }
 
 /// What the stable takeovers call for.
-pub(super) fn due(
-    members: &[&Assessment<'_>],
-    memory: &UnitMemory,
-    index: &Index<'_>,
-    policy: &UnitPolicy,
-) -> Due {
+pub(super) fn due(members: &[&Assessment<'_>], memory: &UnitMemory, index: &Index<'_>, policy: &UnitPolicy) -> Due {
     let stable: Vec<(&Instance, _)> = members
         .iter()
         .filter_map(|member| member.takeover().map(|takeover| (&member.rows.instance, takeover)))
@@ -119,8 +114,7 @@ pub(super) fn tag_latest(promotion: &Promotion, base: &Base, names: &NamesOnDisk
         return Vec::new();
     }
     let alias = from.as_ref().and_then(|left| {
-        let has_another_tag =
-            names.of(left).any(|reference| reference.tag().is_some() && !reference.is_local_latest());
+        let has_another_tag = names.of(left).any(|reference| reference.tag().is_some() && !reference.is_local_latest());
         let version = names.image(left).and_then(|image| image.declared_version()).filter(|v| !v.is_latest())?;
         let reference = Repository::local(base.clone()).tagged(version.clone());
         (!has_another_tag && names.get(&reference).is_none()).then(|| Step::Tag {

@@ -163,9 +163,7 @@ fn version_of(rows: &InstanceRows<'_>, image: &ImageId, base: &Base, index: &Ind
     let image = index.observation.images.get(image);
     if let Some(declared) = image.and_then(|image| image.declared_version()) {
         return match row {
-            Some(row) if row != declared => {
-                Err(Reason::VersionsDiffer { row: row.clone(), image: declared.clone() })
-            }
+            Some(row) if row != declared => Err(Reason::VersionsDiffer { row: row.clone(), image: declared.clone() }),
             _ => Ok(declared.clone()),
         };
     }

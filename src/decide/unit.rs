@@ -175,11 +175,7 @@ fn has_begun(members: &[&Assessment<'_>]) -> bool {
 }
 
 /// `container_last_version` of each row, as it will be when the versions are recorded.
-fn last_versions(
-    members: &[&Assessment<'_>],
-    promoted: Option<&Promotion>,
-    memory: &UnitMemory,
-) -> BTreeSet<Version> {
+fn last_versions(members: &[&Assessment<'_>], promoted: Option<&Promotion>, memory: &UnitMemory) -> BTreeSet<Version> {
     members
         .iter()
         .flat_map(|member| member.rows.rows.iter().map(move |(_, row)| (member, row)))

@@ -255,7 +255,12 @@ mod tests {
         for (text, base, local, tag) in [
             ("docker-sonic-gnmi", "docker-sonic-gnmi", true, Some("latest")),
             ("docker-sonic-gnmi:20240510.RC1", "docker-sonic-gnmi", true, Some("20240510.RC1")),
-            ("sonick8scue.azurecr.io/docker-sonic-telemetry:20201231.84", "docker-sonic-telemetry", false, Some("20201231.84")),
+            (
+                "sonick8scue.azurecr.io/docker-sonic-telemetry:20201231.84",
+                "docker-sonic-telemetry",
+                false,
+                Some("20201231.84"),
+            ),
             ("10.1.0.1:5000/sonic/docker-fpm-frr:1", "docker-fpm-frr", false, Some("1")),
             ("localhost:5000/docker-fpm-frr", "docker-fpm-frr", false, Some("latest")),
             ("[fd00::1]:5000/docker-fpm-frr:1", "docker-fpm-frr", false, Some("1")),
@@ -279,8 +284,28 @@ mod tests {
     #[test]
     fn what_is_no_reference_is_refused() {
         for text in [
-            "", ":", "/", "a/", "/a", "a//b", "A", "a:", "a:b c", "a:-x", "a@sha256:12", "r.example/", "a..b", "a_-b",
-            "a___b", "r.example:x/a", "-r.example/a", "<none>:<none>", "a b:1", "$(x)/a", "[::1/a", "Up/er/case@x",
+            "",
+            ":",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "A",
+            "a:",
+            "a:b c",
+            "a:-x",
+            "a@sha256:12",
+            "r.example/",
+            "a..b",
+            "a_-b",
+            "a___b",
+            "r.example:x/a",
+            "-r.example/a",
+            "<none>:<none>",
+            "a b:1",
+            "$(x)/a",
+            "[::1/a",
+            "Up/er/case@x",
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text:?}");
         }

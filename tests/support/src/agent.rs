@@ -17,17 +17,9 @@ pub struct Agent {
 }
 
 impl Agent {
-    pub(crate) fn start(
-        binary: &Path,
-        args: &[String],
-        environment: &[(String, String)],
-        log: &Path,
-    ) -> Self {
+    pub(crate) fn start(binary: &Path, args: &[String], environment: &[(String, String)], log: &Path) -> Self {
         let log_start = std::fs::read(log).map_or(0, |bytes| bytes.len());
-        Self {
-            process: Process::start(binary, args, environment, log),
-            log_start,
-        }
+        Self { process: Process::start(binary, args, environment, log), log_start }
     }
 
     /// Its process id.
@@ -37,11 +29,7 @@ impl Agent {
 
     /// What this agent has logged (not its predecessors).
     pub fn log(&self) -> String {
-        self.process
-            .log()
-            .get(self.log_start..)
-            .unwrap_or_default()
-            .to_owned()
+        self.process.log().get(self.log_start..).unwrap_or_default().to_owned()
     }
 
     /// Whether it still runs.
@@ -72,46 +60,27 @@ impl Agent {
 
     /// Waits until `condition` holds and returns its value; the panic shows the log.
     #[track_caller]
-    pub fn wait_until<A: Answer>(
-        &self,
-        what: &str,
-        timeout: Duration,
-        condition: impl FnMut() -> A,
-    ) -> A::Value {
-        wait_until_or(what, timeout, condition, || {
-            format!("the agent's log:\n{}", self.log())
-        })
+    pub fn wait_until<A: Answer>(&self, what: &str, timeout: Duration, condition: impl FnMut() -> A) -> A::Value {
+        wait_until_or(what, timeout, condition, || format!("the agent's log:\n{}", self.log()))
     }
 
     /// Ticks of CPU time used so far, in user and kernel mode (`/proc/PID/stat`; 100 a second).
     pub fn cpu_ticks(&self) -> u64 {
-        let stat =
-            std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the agent runs");
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the agent runs");
         let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|ticks| ticks.parse::<u64>().ok())
-            .sum()
+        fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
     }
 
     /// Nanoseconds of CPU time used so far (`/proc/PID/schedstat`), the finer figure.
     pub fn cpu_nanoseconds(&self) -> u64 {
-        let stat =
-            std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid())).unwrap_or_default();
-        stat.split_whitespace()
-            .next()
-            .and_then(|time| time.parse().ok())
-            .unwrap_or_default()
+        let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.pid())).unwrap_or_default();
+        stat.split_whitespace().next().and_then(|time| time.parse().ok()).unwrap_or_default()
     }
 
     /// Proportional set size in KiB (`/proc/PID/smaps_rollup`).
     pub fn pss_kib(&self) -> u64 {
-        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid()))
-            .expect("the agent runs");
+        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid())).expect("the agent runs");
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-            .expect("smaps_rollup has Pss")
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("smaps_rollup has Pss")
     }
 }

@@ -81,16 +81,12 @@ impl ContainerSpec {
     /// Limits its memory and has it use more: the kernel kills it for it, some tenths of a second after its start.
     #[must_use]
     pub fn out_of_memory(self) -> Self {
-        self.memory(16 << 20)
-            .script("/bin/busybox sleep 0.3; x=0123456789abcdef; while :; do x=$x$x; done")
+        self.memory(16 << 20).script("/bin/busybox sleep 0.3; x=0123456789abcdef; while :; do x=$x$x; done")
     }
 
     pub(crate) fn body(&self) -> Value {
-        let labels: serde_json::Map<_, _> = self
-            .labels
-            .iter()
-            .map(|(name, value)| (name.clone(), json!(value)))
-            .collect();
+        let labels: serde_json::Map<_, _> =
+            self.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let mut body = json!({
             "Image": self.image,
             "Labels": labels,
@@ -104,12 +100,10 @@ impl ContainerSpec {
             body["Cmd"] = json!(command);
         }
         if let Some((words, interval)) = &self.health {
-            let test: Vec<&str> = ["CMD"]
-                .into_iter()
-                .chain(words.iter().map(String::as_str))
-                .collect();
+            let test: Vec<&str> = ["CMD"].into_iter().chain(words.iter().map(String::as_str)).collect();
             let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
-            body["Healthcheck"] = json!({ "Test": test, "Interval": interval, "Timeout": 5_000_000_000_u64, "Retries": 1 });
+            body["Healthcheck"] =
+                json!({ "Test": test, "Interval": interval, "Timeout": 5_000_000_000_u64, "Retries": 1 });
         }
         body
     }

@@ -29,10 +29,7 @@ pub(crate) struct Response {
 impl Response {
     /// A header's value, whatever the case of its name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -42,8 +39,7 @@ impl Response {
 
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text()))
     }
 }
 
@@ -53,13 +49,7 @@ impl Server {
     }
 
     /// One request; an error when nobody answers.
-    pub(crate) fn request(
-        &self,
-        method: &str,
-        path: &str,
-        kind: &str,
-        body: &[u8],
-    ) -> std::io::Result<Response> {
+    pub(crate) fn request(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> std::io::Result<Response> {
         self.request_within(SILENCE, method, path, kind, body)
     }
 
@@ -81,14 +71,7 @@ impl Server {
                 let stream = TcpStream::connect(("127.0.0.1", *port))?;
                 stream.set_read_timeout(Some(silence))?;
                 stream.set_nodelay(true)?;
-                exchange(
-                    stream,
-                    &format!("127.0.0.1:{port}"),
-                    method,
-                    path,
-                    kind,
-                    body,
-                )
+                exchange(stream, &format!("127.0.0.1:{port}"), method, path, kind, body)
             }
         }
     }
@@ -114,11 +97,7 @@ fn exchange(
 
 fn read_response(mut reader: impl BufRead, no_body: bool) -> std::io::Result<Response> {
     let first = read_line(&mut reader)?;
-    let status = first
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .ok_or_else(|| bad(&first))?;
+    let status = first.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| bad(&first))?;
     let mut headers = Vec::new();
     loop {
         let line = read_line(&mut reader)?;
@@ -128,18 +107,11 @@ fn read_response(mut reader: impl BufRead, no_body: bool) -> std::io::Result<Res
         let (name, value) = line.split_once(':').ok_or_else(|| bad(&line))?;
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
-    let mut response = Response {
-        status,
-        headers,
-        body: Vec::new(),
-    };
+    let mut response = Response { status, headers, body: Vec::new() };
     if no_body || status == 204 || status == 304 {
         return Ok(response);
     }
-    if response
-        .header("transfer-encoding")
-        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
-    {
+    if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         loop {
             let line = read_line(&mut reader)?;
             let size = u64::from_str_radix(&line, 16).map_err(|_| bad(&line))?;
@@ -149,10 +121,7 @@ fn read_response(mut reader: impl BufRead, no_body: bool) -> std::io::Result<Res
                 break;
             }
         }
-    } else if let Some(length) = response
-        .header("content-length")
-        .and_then(|length| length.parse().ok())
-    {
+    } else if let Some(length) = response.header("content-length").and_then(|length| length.parse().ok()) {
         reader.take(length).read_to_end(&mut response.body)?;
     } else {
         reader.read_to_end(&mut response.body)?;
@@ -169,10 +138,7 @@ fn read_line(reader: &mut impl BufRead) -> std::io::Result<String> {
 }
 
 fn bad(line: &str) -> std::io::Error {
-    std::io::Error::new(
-        std::io::ErrorKind::InvalidData,
-        format!("no HTTP: {line:?}"),
-    )
+    std::io::Error::new(std::io::ErrorKind::InvalidData, format!("no HTTP: {line:?}"))
 }
 
 /// Escapes a value for a query string.
@@ -180,9 +146,7 @@ pub(crate) fn escape(value: &str) -> String {
     value
         .bytes()
         .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(byte).to_string()
-            }
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
             other => format!("%{other:02X}"),
         })
         .collect()

@@ -1,4 +1,4 @@
-//! Images that really run and are small enough to have hundreds of: busybox in a shared layer, a few bytes on top.
+//! Images that really run and are small enough to have hundreds of: all share one layer with busybox in it.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,12 +10,8 @@ use serde_json::{Value, json};
 use crate::tar::Tar;
 
 /// Sleeps until it is told to end, and then ends at once.
-pub const SLEEP: &[&str] = &[
-    "/bin/busybox",
-    "sh",
-    "-c",
-    "trap 'exit 0' TERM INT; while :; do /bin/busybox sleep 3600 & wait $!; done",
-];
+pub const SLEEP: &[&str] =
+    &["/bin/busybox", "sh", "-c", "trap 'exit 0' TERM INT; while :; do /bin/busybox sleep 3600 & wait $!; done"];
 
 /// One layer: its digest and its tar.
 #[derive(Clone, Debug)]
@@ -54,14 +50,14 @@ impl Image {
         self
     }
 
-    /// Makes another image of it: the salt is in a file of its own layer.
+    /// Makes another image of it that differs in nothing that anybody reads.
     #[must_use]
     pub fn salt(mut self, salt: &str) -> Self {
         self.salt = salt.to_owned();
         self
     }
 
-    /// Makes its own layer at least so many bytes large.
+    /// Gives it a layer of its own, at least so many bytes large: what is reclaimed when it is removed.
     #[must_use]
     pub fn size(mut self, bytes: usize) -> Self {
         self.size = bytes;
@@ -80,26 +76,21 @@ impl Image {
         digest(&self.config(&self.layers()))
     }
 
+    /// The shared layer, and one of its own only if a size was asked for: every further layer costs the engine time.
     pub(crate) fn layers(&self) -> Vec<Layer> {
-        let mut content = format!("{:?} {}\n", self.version, self.salt).into_bytes();
-        content.resize(content.len().max(self.size), b'.');
-        let own = Tar::default().file("salt", 0o644, &content).finish();
-        vec![
-            base_layer().clone(),
-            Layer {
-                digest: digest(&own),
-                tar: own,
-            },
-        ]
+        let mut layers = vec![base_layer().clone()];
+        if self.size > 0 {
+            let mut content = format!("{:?} {}\n", self.version, self.salt).into_bytes();
+            content.resize(content.len().max(self.size), b'.');
+            let tar = Tar::default().file("ballast", 0o644, &content).finish();
+            layers.push(Layer { digest: digest(&tar), tar });
+        }
+        layers
     }
 
     pub(crate) fn config(&self, layers: &[Layer]) -> Vec<u8> {
         let mut environment = vec!["PATH=/bin".to_owned()];
-        environment.extend(
-            self.version
-                .as_ref()
-                .map(|version| format!("IMAGE_VERSION={version}")),
-        );
+        environment.extend(self.version.as_ref().map(|version| format!("IMAGE_VERSION={version}")));
         let architecture = match std::env::consts::ARCH {
             "x86_64" => "amd64",
             "aarch64" => "arm64",
@@ -108,6 +99,7 @@ impl Image {
         let config = json!({
             "architecture": architecture,
             "os": "linux",
+            "author": self.salt,
             "created": "2020-12-31T00:00:00Z",
             "config": { "Env": environment, "Cmd": self.command, "Labels": self.labels, "WorkingDir": "/" },
             "rootfs": { "type": "layers", "diff_ids": digests(layers) },
@@ -115,25 +107,24 @@ impl Image {
         });
         config.to_string().into_bytes()
     }
+}
 
-    /// What `docker save` would write: for `docker load`.
-    pub(crate) fn archive(&self, references: &[&str]) -> Vec<u8> {
-        let layers = self.layers();
-        let config = self.config(&layers);
+/// What `docker save` would write of these images, for `docker load`.
+pub(crate) fn archive(images: &[(Image, Vec<String>)]) -> Vec<u8> {
+    let mut files = BTreeMap::new();
+    let mut manifest = Vec::new();
+    for (image, references) in images {
+        let layers = image.layers();
+        let config = image.config(&layers);
         let config_name = format!("{}.json", bare(&digest(&config)));
-        let names: Vec<String> = layers
-            .iter()
-            .map(|layer| format!("{}.tar", bare(&layer.digest)))
-            .collect();
-        let manifest = json!([{ "Config": config_name, "RepoTags": references, "Layers": names }]);
-        let mut archive = Tar::default()
-            .file("manifest.json", 0o644, manifest.to_string().as_bytes())
-            .file(&config_name, 0o644, &config);
-        for (name, layer) in names.iter().zip(&layers) {
-            archive = archive.file(name, 0o644, &layer.tar);
-        }
-        archive.finish()
+        let names: Vec<String> = layers.iter().map(|layer| format!("{}.tar", bare(&layer.digest))).collect();
+        manifest.push(json!({ "Config": config_name, "RepoTags": references, "Layers": names }));
+        files.insert(config_name, config);
+        files.extend(names.into_iter().zip(layers.into_iter().map(|layer| layer.tar)));
     }
+    let manifest = Value::Array(manifest).to_string();
+    let archive = Tar::default().file("manifest.json", 0o644, manifest.as_bytes());
+    files.iter().fold(archive, |archive, (name, content)| archive.file(name, 0o644, content)).finish()
 }
 
 fn digests(layers: &[Layer]) -> Vec<Value> {
@@ -147,19 +138,10 @@ fn bare(digest: &str) -> &str {
 fn base_layer() -> &'static Layer {
     static BASE: OnceLock<Layer> = OnceLock::new();
     BASE.get_or_init(|| {
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-            .iter()
-            .find_map(|path| std::fs::read(path).ok());
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find_map(|path| std::fs::read(path).ok());
         let busybox = busybox.expect("busybox-static is installed (scripts/setup.sh does it)");
-        let tar = Tar::default()
-            .folder("bin/")
-            .file("bin/busybox", 0o755, &busybox)
-            .folder("tmp/")
-            .finish();
-        Layer {
-            digest: digest(&tar),
-            tar,
-        }
+        let tar = Tar::default().folder("bin/").file("bin/busybox", 0o755, &busybox).folder("tmp/").finish();
+        Layer { digest: digest(&tar), tar }
     })
 }
 
@@ -170,17 +152,9 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
         .stdout(Stdio::piped())
         .spawn()
         .expect("sha256sum can be started");
-    child
-        .stdin
-        .take()
-        .expect("its input is a pipe")
-        .write_all(bytes)
-        .expect("sha256sum reads its input");
+    child.stdin.take().expect("its input is a pipe").write_all(bytes).expect("sha256sum reads its input");
     let output = child.wait_with_output().expect("sha256sum ends");
     let text = String::from_utf8_lossy(&output.stdout);
-    let hex = text
-        .split_whitespace()
-        .next()
-        .expect("sha256sum prints a digest");
+    let hex = text.split_whitespace().next().expect("sha256sum prints a digest");
     format!("sha256:{hex}")
 }

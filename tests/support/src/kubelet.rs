@@ -127,28 +127,18 @@ impl<'a> Kubelet<'a> {
                 self.engine.load(&Image::new(None).salt("pause"), &[PAUSE]);
             }
             let name = format!("k8s_POD_{pod}_0");
-            self.engine
-                .run_container(&labelled(name.clone(), PAUSE, "POD", "podsandbox"));
+            self.engine.run_container(&labelled(name.clone(), PAUSE, "POD", "podsandbox"));
             name
         });
         let source = if deployment.create_from_digest {
-            format!(
-                "{}@{}",
-                self.registry.repository(&deployment.name),
-                self.digest(deployment)
-            )
+            format!("{}@{}", self.registry.repository(&deployment.name), self.digest(deployment))
         } else {
             image_id.to_owned()
         };
         let name = format!("k8s_{feature}_{pod}_0");
         let spec = (deployment.adjust)(labelled(name.clone(), &source, feature, "container"));
         let id = self.engine.run_container(&spec);
-        KubeContainer {
-            id,
-            name,
-            image_id: image_id.to_owned(),
-            sandbox,
-        }
+        KubeContainer { id, name, image_id: image_id.to_owned(), sandbox }
     }
 
     /// Ends a pod: the container and its sandbox are gone.

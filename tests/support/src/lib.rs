@@ -50,5 +50,6 @@ pub use kubelet::{Deployment, KubeContainer, Kubelet};
 pub use redis_server::RedisServer;
 pub use registry::Registry;
 pub use rows::{CONFIG_DB, FeatureRows, Instance, Namespace, Row, Rows, STATE_DB};
+pub use rustix::process::Signal;
 pub use switch::{Switch, SwitchBuilder};
 pub use wait::{wait_equal, wait_until};

@@ -28,17 +28,8 @@ impl Process {
     ///
     /// # Panics
     /// When the program cannot be started.
-    pub fn start(
-        program: &Path,
-        args: &[String],
-        environment: &[(String, String)],
-        log: &Path,
-    ) -> Self {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)
-            .expect("a log file can be opened");
+    pub fn start(program: &Path, args: &[String], environment: &[(String, String)], log: &Path) -> Self {
+        let file = OpenOptions::new().create(true).append(true).open(log).expect("a log file can be opened");
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "TERM", "--"])
@@ -49,20 +40,9 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a file handle can be cloned"))
             .stderr(file);
-        let child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start setpriv for {program:?}: {error}"));
-        let name = program
-            .file_name()
-            .unwrap_or(program.as_os_str())
-            .to_string_lossy()
-            .into_owned();
-        Self {
-            name,
-            child,
-            log: log.to_owned(),
-            status: None,
-        }
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start setpriv for {program:?}: {error}"));
+        let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
+        Self { name, child, log: log.to_owned(), status: None }
     }
 
     /// The program's name, for messages.
@@ -92,8 +72,7 @@ impl Process {
     pub fn signal(&mut self, signal: Signal) {
         if self.status().is_none() {
             let pid = Pid::from_child(&self.child);
-            kill_process(pid, signal)
-                .unwrap_or_else(|error| panic!("cannot signal {}: {error}", self.name));
+            kill_process(pid, signal).unwrap_or_else(|error| panic!("cannot signal {}: {error}", self.name));
         }
     }
 
@@ -105,11 +84,7 @@ impl Process {
     pub fn wait(&mut self, timeout: Duration) -> ExitStatus {
         match try_wait_until(timeout, || self.status()) {
             Ok(status) => status,
-            Err(_) => panic!(
-                "{} did not end within {timeout:?}; it printed:\n{}",
-                self.name,
-                self.log()
-            ),
+            Err(_) => panic!("{} did not end within {timeout:?}; it printed:\n{}", self.name, self.log()),
         }
     }
 
@@ -140,17 +115,10 @@ impl Process {
         });
         match outcome {
             Ok(Ok(())) => {}
-            Ok(Err(status)) => panic!(
-                "{} ended with {status} (signal {:?}):\n{}",
-                self.name,
-                status.signal(),
-                self.log()
-            ),
-            Err(_) => panic!(
-                "{} not ready within {timeout:?}:\n{}",
-                self.name,
-                self.log()
-            ),
+            Ok(Err(status)) => {
+                panic!("{} ended with {status} (signal {:?}):\n{}", self.name, status.signal(), self.log())
+            }
+            Err(_) => panic!("{} not ready within {timeout:?}:\n{}", self.name, self.log()),
         }
     }
 }
@@ -167,9 +135,7 @@ impl Drop for Process {
                     return;
                 }
             }
-            let ended = try_wait_until(PATIENCE, || {
-                matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
-            });
+            let ended = try_wait_until(PATIENCE, || matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)));
             if ended.is_err() && self.child.kill().is_ok() {
                 self.child.wait().ok();
             }

@@ -1,5 +1,6 @@
 //! A real redis-server on a unix socket, as SONiC runs it, without persistence.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,17 +80,8 @@ impl RedisServer {
             ["--dir", &self.folder.display().to_string()],
             ["--notify-keyspace-events", &self.notifications],
         ];
-        let args: Vec<String> = words
-            .iter()
-            .flatten()
-            .map(|word| (*word).to_owned())
-            .collect();
-        let mut process = Process::start(
-            Path::new("redis-server"),
-            &args,
-            &[],
-            &self.folder.join("redis.log"),
-        );
+        let args: Vec<String> = words.iter().flatten().map(|word| (*word).to_owned()).collect();
+        let mut process = Process::start(Path::new("redis-server"), &args, &[], &self.folder.join("redis.log"));
         process.wait_ready(READY, || self.try_connect(0).is_some());
         self.process = Some(process);
     }
@@ -102,45 +94,28 @@ impl RedisServer {
 
     /// Makes it hang: clients connect and get no answer.
     pub fn pause(&mut self) {
-        self.process
-            .as_mut()
-            .expect("redis runs")
-            .signal(Signal::STOP);
+        self.process.as_mut().expect("redis runs").signal(Signal::STOP);
     }
 
     /// Ends [`pause`](Self::pause).
     pub fn resume(&mut self) {
-        self.process
-            .as_mut()
-            .expect("redis runs")
-            .signal(Signal::CONT);
+        self.process.as_mut().expect("redis runs").signal(Signal::CONT);
     }
 
     /// Changes `notify-keyspace-events` while it runs.
     pub fn set_notifications(&mut self, notifications: &str) {
         notifications.clone_into(&mut self.notifications);
         let mut config = redis::cmd("CONFIG");
-        config
-            .arg("SET")
-            .arg("notify-keyspace-events")
-            .arg(notifications);
-        config
-            .exec(&mut self.connection(0))
-            .expect("notify-keyspace-events can be set");
+        config.arg("SET").arg("notify-keyspace-events").arg(notifications);
+        config.exec(&mut self.connection(0)).expect("notify-keyspace-events can be set");
     }
 
     /// How many commands it has processed: to prove that nobody sent any. The question itself counts as a few,
     /// always the same number.
     pub fn commands_processed(&self) -> u64 {
-        let info: String = redis::cmd("INFO")
-            .arg("stats")
-            .query(&mut self.connection(0))
-            .expect("redis answers INFO");
-        let line = info
-            .lines()
-            .find_map(|line| line.strip_prefix("total_commands_processed:"));
-        line.and_then(|count| count.trim().parse().ok())
-            .expect("INFO has total_commands_processed")
+        let info: String = redis::cmd("INFO").arg("stats").query(&mut self.connection(0)).expect("redis answers INFO");
+        let line = info.lines().find_map(|line| line.strip_prefix("total_commands_processed:"));
+        line.and_then(|count| count.trim().parse().ok()).expect("INFO has total_commands_processed")
     }
 
     /// A connection to a database.
@@ -148,24 +123,23 @@ impl RedisServer {
     /// # Panics
     /// When the server does not run.
     pub fn connection(&self, database: i64) -> redis::Connection {
-        self.try_connect(database)
-            .unwrap_or_else(|| panic!("no redis at {:?}", self.socket))
+        self.try_connect(database).unwrap_or_else(|| panic!("no redis at {:?}", self.socket))
     }
 
     fn try_connect(&self, database: i64) -> Option<redis::Connection> {
         let url = format!("redis+unix://{}?db={database}", self.socket.display());
-        redis::Client::open(url)
-            .expect("a valid redis URL")
-            .get_connection()
-            .ok()
+        redis::Client::open(url).expect("a valid redis URL").get_connection().ok()
     }
 }
 
-/// A TCP port on 127.0.0.1 that was free a moment ago.
+/// A TCP port on 127.0.0.1 that was free a moment ago. Below the range that the kernel gives to outgoing connections,
+/// so that only another server could take it meanwhile.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free");
-    listener
-        .local_addr()
-        .expect("a listener has an address")
-        .port()
+    loop {
+        let random = RandomState::new().build_hasher().finish();
+        let port = 20_000 + u16::try_from(random % 12_000).unwrap_or(0);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -42,22 +42,13 @@ impl Registry {
         let path = folder.join("config.yml");
         std::fs::write(&path, config).expect("the registry's configuration can be written");
         let args = ["serve".to_owned(), path.display().to_string()];
-        let process = Process::start(
-            Path::new("docker-registry"),
-            &args,
-            &[],
-            &folder.join("registry.log"),
-        );
+        let process = Process::start(Path::new("docker-registry"), &args, &[], &folder.join("registry.log"));
         Self { process, port }
     }
 
     pub(crate) fn wait_ready(&mut self) {
         let server = Server::Loopback(self.port);
-        let answers = || {
-            server
-                .request("GET", "/v2/", BYTES, &[])
-                .is_ok_and(|response| response.status == 200)
-        };
+        let answers = || server.request("GET", "/v2/", BYTES, &[]).is_ok_and(|response| response.status == 200);
         self.process.wait_ready(READY, answers);
     }
 
@@ -89,12 +80,7 @@ impl Registry {
             "config": { "mediaType": "application/vnd.docker.container.image.v1+json", "size": config.len(), "digest": config_digest },
             "layers": layers,
         });
-        self.call(
-            "PUT",
-            &format!("/v2/{name}/manifests/{tag}"),
-            MANIFEST,
-            manifest.to_string().as_bytes(),
-        );
+        self.call("PUT", &format!("/v2/{name}/manifests/{tag}"), MANIFEST, manifest.to_string().as_bytes());
         digest(manifest.to_string().as_bytes())
     }
 
@@ -104,19 +90,12 @@ impl Registry {
         let response = Server::Loopback(self.port).request("HEAD", &path, MANIFEST, &[]);
         let response = response.unwrap_or_else(|error| panic!("the registry is away: {error}"));
         let digest = response.header("docker-content-digest");
-        digest
-            .unwrap_or_else(|| panic!("not in the registry: {name}:{tag} ({})", response.status))
-            .to_owned()
+        digest.unwrap_or_else(|| panic!("not in the registry: {name}:{tag} ({})", response.status)).to_owned()
     }
 
     /// Deletes a manifest, so that it can be pulled no more.
     pub fn delete(&self, name: &str, digest: &str) {
-        self.call(
-            "DELETE",
-            &format!("/v2/{name}/manifests/{digest}"),
-            BYTES,
-            &[],
-        );
+        self.call("DELETE", &format!("/v2/{name}/manifests/{digest}"), BYTES, &[]);
     }
 
     fn upload(&self, name: &str, blob: &[u8]) -> String {
@@ -127,16 +106,9 @@ impl Registry {
             return digest;
         }
         let location = self.call("POST", &format!("/v2/{name}/blobs/uploads/"), BYTES, &[]);
-        let path = location
-            .split_once(&self.host())
-            .map_or(location.as_str(), |(_, path)| path);
+        let path = location.split_once(&self.host()).map_or(location.as_str(), |(_, path)| path);
         let mark = if path.contains('?') { '&' } else { '?' };
-        self.call(
-            "PUT",
-            &format!("{path}{mark}digest={}", escape(&digest)),
-            BYTES,
-            blob,
-        );
+        self.call("PUT", &format!("{path}{mark}digest={}", escape(&digest)), BYTES, blob);
         digest
     }
 
@@ -144,18 +116,8 @@ impl Registry {
     fn call(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> String {
         let response = Server::Loopback(self.port)
             .request(method, path, kind, body)
-            .unwrap_or_else(|error| {
-                panic!(
-                    "the registry is away ({method} {path}): {error}\n{}",
-                    self.process.log()
-                )
-            });
-        assert!(
-            response.status < 300,
-            "{method} {path}: {} {}",
-            response.status,
-            response.text()
-        );
+            .unwrap_or_else(|error| panic!("the registry is away ({method} {path}): {error}\n{}", self.process.log()));
+        assert!(response.status < 300, "{method} {path}: {} {}", response.status, response.text());
         response.header("location").unwrap_or_default().to_owned()
     }
 }

@@ -40,54 +40,35 @@ impl<'a> Rows<'a> {
         for (field, value) in fields {
             hset.arg(*field).arg(*value);
         }
-        hset.exec(&mut self.server.connection(database))
-            .expect("HSET succeeds");
+        hset.exec(&mut self.server.connection(database)).expect("HSET succeeds");
     }
 
     /// The row, or `None` if there is none.
     pub fn get(&self, database: i64, key: &str) -> Option<Row> {
-        let row: Row = self
-            .server
-            .connection(database)
-            .hgetall(key)
-            .expect("HGETALL succeeds");
+        let row: Row = self.server.connection(database).hgetall(key).expect("HGETALL succeeds");
         (!row.is_empty()).then_some(row)
     }
 
     /// Removes fields of a row.
     pub fn remove_fields(&self, database: i64, key: &str, fields: &[&str]) {
-        let _: i64 = self
-            .server
-            .connection(database)
-            .hdel(key, fields)
-            .expect("HDEL succeeds");
+        let _: i64 = self.server.connection(database).hdel(key, fields).expect("HDEL succeeds");
     }
 
     /// Removes a row.
     pub fn remove(&self, database: i64, key: &str) {
-        let _: i64 = self
-            .server
-            .connection(database)
-            .del(key)
-            .expect("DEL succeeds");
+        let _: i64 = self.server.connection(database).del(key).expect("DEL succeeds");
     }
 
     /// All keys that match a pattern, sorted.
     pub fn keys(&self, database: i64, pattern: &str) -> Vec<String> {
-        let mut keys: Vec<String> = self
-            .server
-            .connection(database)
-            .keys(pattern)
-            .expect("KEYS succeeds");
+        let mut keys: Vec<String> = self.server.connection(database).keys(pattern).expect("KEYS succeeds");
         keys.sort();
         keys
     }
 
     /// Empties a database, as `config reload` does with CONFIG_DB: no notification comes of it.
     pub fn flush(&self, database: i64) {
-        redis::cmd("FLUSHDB")
-            .exec(&mut self.server.connection(database))
-            .expect("FLUSHDB succeeds");
+        redis::cmd("FLUSHDB").exec(&mut self.server.connection(database)).expect("FLUSHDB succeeds");
     }
 }
 
@@ -97,13 +78,9 @@ impl Rows<'_> {
     pub fn config_initialized(&self, initialized: bool) {
         let mut connection = self.server.connection(CONFIG_DB);
         if initialized {
-            let _: () = connection
-                .set("CONFIG_DB_INITIALIZED", "1")
-                .expect("SET succeeds");
+            let _: () = connection.set("CONFIG_DB_INITIALIZED", "1").expect("SET succeeds");
         } else {
-            let _: i64 = connection
-                .del("CONFIG_DB_INITIALIZED")
-                .expect("DEL succeeds");
+            let _: i64 = connection.del("CONFIG_DB_INITIALIZED").expect("DEL succeeds");
         }
     }
 
@@ -127,12 +104,7 @@ impl Rows<'_> {
 
     /// CONFIG_DB `KUBERNETES_MASTER|SERVER`.
     pub fn kubernetes_master(&self, disable: bool) {
-        let fields = [
-            ("ip", "10.3.157.24"),
-            ("port", "6443"),
-            ("disable", word(disable)),
-            ("insecure", word(true)),
-        ];
+        let fields = [("ip", "10.3.157.24"), ("port", "6443"), ("disable", word(disable)), ("insecure", word(true))];
         self.set(CONFIG_DB, "KUBERNETES_MASTER|SERVER", &fields);
     }
 
@@ -140,12 +112,8 @@ impl Rows<'_> {
     pub fn kubernetes_connected(&self, connected: bool) {
         let connected = if connected { "true" } else { "false" };
         let time = update_time();
-        let fields = [
-            ("connected", connected),
-            ("ip", "10.3.157.24"),
-            ("port", "6443"),
-            ("update_time", time.as_str()),
-        ];
+        let fields =
+            [("connected", connected), ("ip", "10.3.157.24"), ("port", "6443"), ("update_time", time.as_str())];
         self.set(STATE_DB, "KUBERNETES_MASTER|SERVER", &fields);
     }
 
@@ -156,20 +124,12 @@ impl Rows<'_> {
 
     /// CONFIG_DB `CONTAINER_IMAGE_FEATURE|<feature>`.
     pub fn feature_policy(&self, feature: &str, fields: &[(&str, &str)]) {
-        self.set(
-            CONFIG_DB,
-            &format!("CONTAINER_IMAGE_FEATURE|{feature}"),
-            fields,
-        );
+        self.set(CONFIG_DB, &format!("CONTAINER_IMAGE_FEATURE|{feature}"), fields);
     }
 
     /// CONFIG_DB `LOGGER|imgmgrd`, as `swssloglevel` writes it.
     pub fn log_level(&self, level: &str) {
-        self.set(
-            CONFIG_DB,
-            "LOGGER|imgmgrd",
-            &[("LOGLEVEL", level), ("LOGOUTPUT", "SYSLOG")],
-        );
+        self.set(CONFIG_DB, "LOGGER|imgmgrd", &[("LOGLEVEL", level), ("LOGOUTPUT", "SYSLOG")]);
     }
 }
 

@@ -110,7 +110,8 @@ impl SwitchBuilder {
         self
     }
 
-    /// Writes sonic-package-manager's `packages.json`.
+    /// Writes sonic-package-manager's `packages.json`: by name, objects with `repository`, `default-reference`,
+    /// `installed-version`, `installed`, `built-in`, `image-id`, `description`.
     #[must_use]
     pub fn packages(mut self, content: Value) -> Self {
         self.packages = Some(content);
@@ -141,32 +142,18 @@ impl SwitchBuilder {
             workdir.write(&path, database_config(server).to_string());
         }
         if self.asics > 0 {
-            workdir.write(
-                "redis/sonic-db/database_global.json",
-                database_global(self.asics).to_string(),
-            );
+            workdir.write("redis/sonic-db/database_global.json", database_global(self.asics).to_string());
         }
-        workdir.write(
-            "ctr_image_names.json",
-            Value::Object(self.image_names).to_string(),
-        );
+        workdir.write("ctr_image_names.json", Value::Object(self.image_names).to_string());
         workdir.folder("state");
-        for (name, content) in [
-            ("packages.json", self.packages),
-            ("remote_ctr.config.json", self.remote_ctr_config),
-        ] {
+        for (name, content) in [("packages.json", self.packages), ("remote_ctr.config.json", self.remote_ctr_config)] {
             if let Some(content) = content {
                 workdir.write(name, content.to_string());
             }
         }
         registry.wait_ready();
         engine.wait_ready();
-        let switch = Switch {
-            engine,
-            registry,
-            redis,
-            workdir,
-        };
+        let switch = Switch { engine, registry, redis, workdir };
         if self.initialized {
             for namespace in namespaces(self.asics) {
                 switch.rows_of(namespace).config_initialized(true);
@@ -188,10 +175,7 @@ pub struct Switch {
 
 impl Switch {
     /// A switch with one ASIC, its configuration initialised and empty.
-    #[allow(
-        clippy::new_without_default,
-        reason = "starting three servers is no default"
-    )]
+    #[allow(clippy::new_without_default, reason = "starting three servers is no default")]
     pub fn new() -> Self {
         Self::builder().start()
     }
@@ -208,10 +192,7 @@ impl Switch {
             notifications: NOTIFICATIONS.to_owned(),
             tcp: false,
             initialized: true,
-            image_names: IMAGE_NAMES
-                .iter()
-                .map(|(feature, base)| ((*feature).to_owned(), json!(base)))
-                .collect(),
+            image_names: IMAGE_NAMES.iter().map(|(feature, base)| ((*feature).to_owned(), json!(base))).collect(),
             packages: None,
             remote_ctr_config: None,
         }
@@ -275,8 +256,7 @@ impl Switch {
     /// Puts `name:version` into the registry (`IMAGE_VERSION` equal to the tag) without touching the engine; returns the
     /// manifest's digest.
     pub fn publish(&self, name: &str, version: &str, salt: &str) -> String {
-        self.registry
-            .publish(name, version, &Image::new(Some(version)).salt(salt))
+        self.registry.publish(name, version, &Image::new(Some(version)).salt(salt))
     }
 
     /// A local start, as systemd does it: the rows, and the container from `BASE:latest` under the feature's name (an
@@ -288,9 +268,7 @@ impl Switch {
                 self.engine.start_container(name);
                 container["Id"].as_str().unwrap_or_default().to_owned()
             }
-            None => self
-                .engine
-                .run_container(&crate::ContainerSpec::new(name, &format!("{base}:latest"))),
+            None => self.engine.run_container(&crate::ContainerSpec::new(name, &format!("{base}:latest"))),
         };
         self.instance(instance).local_start(version);
         id
@@ -310,21 +288,12 @@ impl Switch {
     pub fn environment(&self) -> Vec<(String, String)> {
         let file = |name: &str| self.file(name).display().to_string();
         [
-            (
-                "IMGMGRD__REDIS__DATABASE_CONFIG",
-                file("redis/sonic-db/database_config.json"),
-            ),
-            (
-                "IMGMGRD__REDIS__DATABASE_GLOBAL",
-                file("redis/sonic-db/database_global.json"),
-            ),
+            ("IMGMGRD__REDIS__DATABASE_CONFIG", file("redis/sonic-db/database_config.json")),
+            ("IMGMGRD__REDIS__DATABASE_GLOBAL", file("redis/sonic-db/database_global.json")),
             ("IMGMGRD__ENGINE__HOST", self.engine.host()),
             ("IMGMGRD__PATHS__STATE_DIR", file("state")),
             ("IMGMGRD__PATHS__IMAGE_NAMES", file("ctr_image_names.json")),
-            (
-                "IMGMGRD__PATHS__REMOTE_CTR_CONFIG",
-                file("remote_ctr.config.json"),
-            ),
+            ("IMGMGRD__PATHS__REMOTE_CTR_CONFIG", file("remote_ctr.config.json")),
             ("IMGMGRD__PATHS__PACKAGES", file("packages.json")),
         ]
         .map(|(key, value)| (key.to_owned(), value))
@@ -340,47 +309,29 @@ impl Switch {
     pub fn agent_with(&self, binary: &Path, args: &[&str], environment: &[(&str, &str)]) -> Agent {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let mut all = self.environment();
-        all.extend(
-            environment
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
-        );
+        all.extend(environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         Agent::start(binary, &args, &all, &self.file("agent.log"))
     }
 
     /// Runs a command of the agent to its end.
     pub fn command(&self, binary: &Path, args: &[&str]) -> Output {
         let mut command = Command::new(binary);
-        command
-            .args(args)
-            .envs(self.environment())
-            .env_remove("DOCKER_HOST");
-        command
-            .output()
-            .unwrap_or_else(|error| panic!("cannot run {binary:?}: {error}"))
+        command.args(args).envs(self.environment()).env_remove("DOCKER_HOST");
+        command.output().unwrap_or_else(|error| panic!("cannot run {binary:?}: {error}"))
     }
 }
 
 fn namespaces(asics: usize) -> impl Iterator<Item = Namespace> {
-    [Namespace::Host]
-        .into_iter()
-        .chain((0..asics).map(Namespace::Asic))
+    [Namespace::Host].into_iter().chain((0..asics).map(Namespace::Asic))
 }
 
 fn database_config(server: &RedisServer) -> Value {
     // A server that listens on no port is still listed with one, as on a switch.
-    let port = if server.port() == 0 {
-        6379
-    } else {
-        server.port()
-    };
+    let port = if server.port() == 0 { 6379 } else { server.port() };
     let databases: Map<String, Value> = DATABASES
         .iter()
         .map(|(name, id, separator)| {
-            (
-                (*name).to_owned(),
-                json!({ "id": id, "separator": separator, "instance": "redis" }),
-            )
+            ((*name).to_owned(), json!({ "id": id, "separator": separator, "instance": "redis" }))
         })
         .collect();
     json!({

@@ -20,8 +20,7 @@ impl Tar {
     fn entry(mut self, name: &str, mode: u32, kind: u8, content: &[u8]) -> Self {
         assert!(name.len() < 100, "too long for a plain tar header: {name}");
         let mut header = [0_u8; 512];
-        let mut put =
-            |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
         put(0, name);
         put(100, &format!("{mode:07o}"));
         put(108, "0000000");

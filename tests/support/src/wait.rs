@@ -30,10 +30,7 @@ impl<T> Answer for Option<T> {
 }
 
 /// Waits until `condition` holds and returns its value; `Err` when it did not within `timeout`.
-pub fn try_wait_until<A: Answer>(
-    timeout: Duration,
-    mut condition: impl FnMut() -> A,
-) -> Result<A::Value, Duration> {
+pub fn try_wait_until<A: Answer>(timeout: Duration, mut condition: impl FnMut() -> A) -> Result<A::Value, Duration> {
     let start = Instant::now();
     loop {
         if let Some(value) = condition().met() {
@@ -51,11 +48,7 @@ pub fn try_wait_until<A: Answer>(
 /// # Panics
 /// Says `what` was waited for when it did not hold within `timeout`.
 #[track_caller]
-pub fn wait_until<A: Answer>(
-    what: &str,
-    timeout: Duration,
-    condition: impl FnMut() -> A,
-) -> A::Value {
+pub fn wait_until<A: Answer>(what: &str, timeout: Duration, condition: impl FnMut() -> A) -> A::Value {
     wait_until_or(what, timeout, condition, String::new)
 }
 
@@ -69,11 +62,7 @@ pub fn wait_until_or<A: Answer>(
 ) -> A::Value {
     match try_wait_until(timeout, condition) {
         Ok(value) => value,
-        Err(waited) => panic!(
-            "not within {:.1} s: {what}\n{}",
-            waited.as_secs_f32(),
-            diagnosis()
-        ),
+        Err(waited) => panic!("not within {:.1} s: {what}\n{}", waited.as_secs_f32(), diagnosis()),
     }
 }
 
@@ -92,9 +81,6 @@ where
         equal
     });
     if let Err(waited) = result {
-        panic!(
-            "not within {:.1} s: {what}\nexpected {expected:?}\nlast saw {last:?}",
-            waited.as_secs_f32()
-        );
+        panic!("not within {:.1} s: {what}\nexpected {expected:?}\nlast saw {last:?}", waited.as_secs_f32());
     }
 }

@@ -77,11 +77,7 @@ pub fn processes_below(folder: &Path) -> Vec<(i32, String)> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -109,19 +105,13 @@ pub fn mounts_below(folder: &Path) -> Vec<PathBuf> {
 /// Ends what still runs on `folder`, with its children (a container under its shim), and unmounts what is mounted there.
 pub(crate) fn sweep(folder: &Path) {
     let left = processes_below(folder);
-    for pid in left
-        .iter()
-        .flat_map(|(pid, _)| children(*pid).into_iter().chain([*pid]))
-    {
+    for pid in left.iter().flat_map(|(pid, _)| children(*pid).into_iter().chain([*pid])) {
         if let Some(pid) = Pid::from_raw(pid) {
             kill_process(pid, Signal::KILL).ok();
         }
     }
     if !left.is_empty() {
-        try_wait_until(Duration::from_secs(5), || {
-            processes_below(folder).is_empty()
-        })
-        .ok();
+        try_wait_until(Duration::from_secs(5), || processes_below(folder).is_empty()).ok();
     }
     for point in mounts_below(folder) {
         unmount(&point, UnmountFlags::DETACH).ok();
@@ -131,19 +121,14 @@ pub(crate) fn sweep(folder: &Path) {
 fn children(pid: i32) -> Vec<i32> {
     let path = format!("/proc/{pid}/task/{pid}/children");
     let list = fs::read_to_string(path).unwrap_or_default();
-    list.split_whitespace()
-        .filter_map(|pid| pid.parse().ok())
-        .collect()
+    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// Removes the folders of test processes that are gone (they were killed: `Drop` never ran).
 fn sweep_abandoned() {
     for entry in fs::read_dir(parent()).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(PREFIX))
-            .and_then(|rest| rest.split('-').next());
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('-').next());
         let Some(owner) = owner.and_then(|pid| pid.parse::<u32>().ok()) else {
             continue;
         };

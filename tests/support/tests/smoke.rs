@@ -13,11 +13,7 @@ const SOON: Duration = Duration::from_secs(20);
 #[track_caller]
 fn assert_nothing_left(folder: &Path) {
     assert_eq!(processes_below(folder), []);
-    assert!(
-        mounts_below(folder).is_empty(),
-        "{:?}",
-        mounts_below(folder)
-    );
+    assert!(mounts_below(folder).is_empty(), "{:?}", mounts_below(folder));
     assert!(!folder.exists());
 }
 
@@ -27,88 +23,41 @@ fn a_switch_lives_and_leaves_nothing_behind() {
     let folder = switch.path().to_owned();
     let (engine, feature) = (switch.engine(), switch.feature("telemetry"));
 
-    switch
-        .rows()
-        .config_feature("telemetry", "local", false, true);
-    let local = engine.import_image(
-        "docker-sonic-telemetry:latest",
-        Some("20201231.11"),
-        &[("k", "v")],
-        "",
-    );
-    switch.start_locally(
-        &Instance::host("telemetry"),
-        "docker-sonic-telemetry",
-        "20201231.11",
-    );
+    switch.rows().config_feature("telemetry", "local", false, true);
+    let local = engine.import_image("docker-sonic-telemetry:latest", Some("20201231.11"), &[("k", "v")], "");
+    switch.start_locally(&Instance::host("telemetry"), "docker-sonic-telemetry", "20201231.11");
     assert!(engine.is_running("telemetry"));
-    assert_eq!(
-        feature.feature_row().unwrap()["container_stable_version"],
-        "20201231.11"
-    );
+    assert_eq!(feature.feature_row().unwrap()["container_stable_version"], "20201231.11");
 
     let digest = switch.publish("docker-sonic-telemetry", "20201231.84", "");
-    let pod = switch.kubelet().deploy(&Deployment::new(
-        "telemetry",
-        "docker-sonic-telemetry",
-        "20201231.84",
-    ));
-    assert_eq!(
-        pod.image_id,
-        Image::new(Some("20201231.84")).id(),
-        "the same image has the same id everywhere"
-    );
+    let pod = switch.kubelet().deploy(&Deployment::new("telemetry", "docker-sonic-telemetry", "20201231.84"));
+    assert_eq!(pod.image_id, Image::new(Some("20201231.84")).id(), "the same image has the same id everywhere");
     assert_eq!(pod.id.len(), 64);
     let repository = switch.registry().repository("docker-sonic-telemetry");
     let references = engine.references(&pod.image_id);
-    assert!(
-        references.contains(&format!("{repository}:20201231.84")),
-        "{references:?}"
-    );
-    assert!(
-        references.contains(&format!("{repository}@{digest}")),
-        "{references:?}"
-    );
+    assert!(references.contains(&format!("{repository}:20201231.84")), "{references:?}");
+    assert!(references.contains(&format!("{repository}@{digest}")), "{references:?}");
     let inspect = engine.container(&pod.name).unwrap();
-    assert_eq!(
-        inspect["Config"]["Labels"]["io.kubernetes.container.name"],
-        "telemetry"
-    );
-    assert!(
-        inspect["Config"]["Env"]
-            .to_string()
-            .contains("IMAGE_VERSION=20201231.84")
-    );
+    assert_eq!(inspect["Config"]["Labels"]["io.kubernetes.container.name"], "telemetry");
+    assert!(inspect["Config"]["Env"].to_string().contains("IMAGE_VERSION=20201231.84"));
 
     engine.stop_container("telemetry");
     feature.set_owner("kube");
     feature.kube_takes_over(&pod.id, "20201231.84");
     let row = feature.feature_row().unwrap();
-    assert_eq!(
-        (row["container_id"].as_str(), row["remote_state"].as_str()),
-        (pod.short_id(), "running")
-    );
-    assert_eq!(
-        switch.rows().get(STATE_DB, "KUBE_LABELS|SET").unwrap()["telemetry_enabled"],
-        "true"
-    );
+    assert_eq!((row["container_id"].as_str(), row["remote_state"].as_str()), (pod.short_id(), "running"));
+    assert_eq!(switch.rows().get(STATE_DB, "KUBE_LABELS|SET").unwrap()["telemetry_enabled"], "true");
 
     engine.remove_container("telemetry");
     engine.tag(&pod.image_id, "docker-sonic-telemetry:latest");
     assert_eq!(engine.references(&local).len(), 0);
-    assert!(
-        engine.image_ids().contains(&local),
-        "an image without a reference is still there"
-    );
+    assert!(engine.image_ids().contains(&local), "an image without a reference is still there");
     assert_eq!(engine.try_untag(&local), Ok(()));
     assert_eq!(engine.image_id(&local), None);
     feature.goes_away();
     feature.nobody_takes_over();
     assert_eq!(feature.feature_row().unwrap()["remote_state"], "none");
-    assert_eq!(
-        (feature.stability(), feature.history()),
-        (String::new(), vec![])
-    );
+    assert_eq!((feature.stability(), feature.history()), (String::new(), vec![]));
 
     drop(switch);
     assert_nothing_left(&folder);
@@ -126,17 +75,12 @@ fn containers_restart_crash_sicken_and_run_out_of_memory() {
     let started = || engine.container("crashing").unwrap()["State"]["StartedAt"].clone();
     let before = started();
     engine.crash_container("crashing");
-    wait_until("a crashed container is started again", SOON, || {
-        engine.is_running("crashing") && started() != before
-    });
+    wait_until("a crashed container is started again", SOON, || engine.is_running("crashing") && started() != before);
 
     engine.run_container(&spec("sick").healthy_while_file(Duration::from_millis(100)));
     let health = || engine.container("sick").unwrap()["State"]["Health"]["Status"].clone();
     wait_equal("no file, not healthy", SOON, "unhealthy", health);
-    assert_eq!(
-        engine.exec("sick", &["/bin/busybox", "touch", "/healthy"]),
-        0
-    );
+    assert_eq!(engine.exec("sick", &["/bin/busybox", "touch", "/healthy"]), 0);
     wait_equal("a file, healthy", SOON, "healthy", health);
 
     engine.run_container(&spec("greedy").out_of_memory());
@@ -158,48 +102,26 @@ fn containers_restart_crash_sicken_and_run_out_of_memory() {
 fn servers_restart_and_hang() {
     let mut switch = Switch::builder().asics(2).notifications("").start();
     let folder = switch.path().to_owned();
-    let global =
-        std::fs::read_to_string(folder.join("redis/sonic-db/database_global.json")).unwrap();
+    let global = std::fs::read_to_string(folder.join("redis/sonic-db/database_global.json")).unwrap();
     assert!(
-        global.contains(
-            r#"{"include":"../../redis1/sonic-db/database_config.json","namespace":"asic1"}"#
-        ),
+        global.contains(r#"{"include":"../../redis1/sonic-db/database_config.json","namespace":"asic1"}"#),
         "{global}"
     );
 
     switch.instance(&Instance::asic(1, "bgp")).local_start("1");
-    switch
-        .instance(&Instance::asic_in_host_row(0, "bgp"))
-        .local_start("1");
-    assert_eq!(
-        switch
-            .rows_of(Namespace::Asic(1))
-            .get(STATE_DB, "FEATURE|bgp")
-            .unwrap()["container_id"],
-        "bgp1"
-    );
-    assert_eq!(
-        switch.rows().get(STATE_DB, "FEATURE|bgp0").unwrap()["container_id"],
-        "bgp0"
-    );
+    switch.instance(&Instance::asic_in_host_row(0, "bgp")).local_start("1");
+    assert_eq!(switch.rows_of(Namespace::Asic(1)).get(STATE_DB, "FEATURE|bgp").unwrap()["container_id"], "bgp1");
+    assert_eq!(switch.rows().get(STATE_DB, "FEATURE|bgp0").unwrap()["container_id"], "bgp0");
     switch.redis_mut(Namespace::Host).set_notifications("AKE");
     switch.redis_mut(Namespace::Host).restart_empty();
     assert_eq!(switch.rows().get(STATE_DB, "FEATURE|bgp0"), None);
 
-    let id = switch
-        .engine()
-        .import_image("docker-x:1", Some("1"), &[], "");
-    switch
-        .engine()
-        .run_container(&ContainerSpec::new("always", "docker-x:1").restart_always());
-    switch
-        .engine()
-        .run_container(&ContainerSpec::new("once", "docker-x:1"));
+    let id = switch.engine().import_image("docker-x:1", Some("1"), &[], "");
+    switch.engine().run_container(&ContainerSpec::new("always", "docker-x:1").restart_always());
+    switch.engine().run_container(&ContainerSpec::new("once", "docker-x:1"));
     switch.engine_mut().restart();
     assert_eq!(switch.engine().image_id("docker-x:1"), Some(id));
-    wait_until("it runs again", SOON, || {
-        switch.engine().is_running("always")
-    });
+    wait_until("it runs again", SOON, || switch.engine().is_running("always"));
     assert!(!switch.engine().is_running("once"));
 
     // Hanging servers do not keep the switch from ending.
@@ -213,19 +135,11 @@ fn servers_restart_and_hang() {
 fn an_image_pulled_by_digest_has_no_tag() {
     let switch = Switch::new();
     switch.publish("docker-fpm-frr", "1", "");
-    let pod = switch.kubelet().deploy(
-        &Deployment::new("bgp", "docker-fpm-frr", "1")
-            .by_digest()
-            .created_from_digest()
-            .without_sandbox(),
-    );
+    let pod = switch
+        .kubelet()
+        .deploy(&Deployment::new("bgp", "docker-fpm-frr", "1").by_digest().created_from_digest().without_sandbox());
     let references = switch.engine().references(&pod.image_id);
-    assert!(
-        references
-            .iter()
-            .all(|reference| reference.contains("@sha256:")),
-        "{references:?}"
-    );
+    assert!(references.iter().all(|reference| reference.contains("@sha256:")), "{references:?}");
     assert_eq!(references.len(), 1);
     switch.kubelet().remove(&pod);
 }
@@ -233,19 +147,10 @@ fn an_image_pulled_by_digest_has_no_tag() {
 #[test]
 fn a_command_finds_the_switch() {
     let switch = Switch::new();
-    let output = switch.command(
-        Path::new("/bin/sh"),
-        &[
-            "-c",
-            "test -S ${IMGMGRD__ENGINE__HOST#unix://} && echo found",
-        ],
-    );
+    let output =
+        switch.command(Path::new("/bin/sh"), &["-c", "test -S ${IMGMGRD__ENGINE__HOST#unix://} && echo found"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "found\n");
-    let agent = switch.agent_with(
-        Path::new("/bin/sh"),
-        &["-c", "echo up $X; exec sleep 60"],
-        &[("X", "y")],
-    );
+    let agent = switch.agent_with(Path::new("/bin/sh"), &["-c", "echo up $X; exec sleep 60"], &[("X", "y")]);
     agent.wait_until("it logs", SOON, || agent.log() == "up y\n");
     let (status, _) = agent.terminate();
     assert!(!status.success());

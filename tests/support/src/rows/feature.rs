@@ -61,11 +61,7 @@ impl<'a> FeatureRows<'a> {
     /// `config feature owner`: CONFIG_DB, in the instance's own namespace.
     pub fn set_owner(&self, owner: &str) {
         let feature = &self.instance.feature;
-        self.rows.set(
-            CONFIG_DB,
-            &format!("FEATURE|{feature}"),
-            &[("set_owner", owner)],
-        );
+        self.rows.set(CONFIG_DB, &format!("FEATURE|{feature}"), &[("set_owner", owner)]);
     }
 
     /// A kube container of another version starts and reports itself: its version, then that it waits.
@@ -95,10 +91,7 @@ impl<'a> FeatureRows<'a> {
     pub fn takeover(&self, container_id: &str, version: &str) {
         self.set(&[
             ("current_owner", "kube"),
-            (
-                "container_id",
-                container_id.get(..12).unwrap_or(container_id),
-            ),
+            ("container_id", container_id.get(..12).unwrap_or(container_id)),
             ("update_time", &update_time()),
             ("container_version", version),
             ("remote_state", "running"),
@@ -133,8 +126,7 @@ impl<'a> FeatureRows<'a> {
     pub fn kube_labels(&self, labels: &[(&str, &str)]) {
         for (label, value) in labels {
             let field = format!("{}_{label}", self.instance.feature);
-            self.host
-                .set(STATE_DB, "KUBE_LABELS|SET", &[(&field, value)]);
+            self.host.set(STATE_DB, "KUBE_LABELS|SET", &[(&field, value)]);
         }
     }
 }
@@ -158,8 +150,7 @@ impl FeatureRows<'_> {
 
     /// Deletes its `FEATURE` row in CONFIG_DB.
     pub fn remove_config(&self) {
-        self.rows
-            .remove(CONFIG_DB, &format!("FEATURE|{}", self.instance.feature));
+        self.rows.remove(CONFIG_DB, &format!("FEATURE|{}", self.instance.feature));
     }
 
     /// Its `FEATURE` row in STATE_DB.
@@ -169,17 +160,12 @@ impl FeatureRows<'_> {
 
     /// What the agent publishes of it: `CONTAINER_IMAGE|<feature>`.
     pub fn image_row(&self) -> Option<Row> {
-        self.published.get(
-            STATE_DB,
-            &format!("CONTAINER_IMAGE|{}", self.instance.feature),
-        )
+        self.published.get(STATE_DB, &format!("CONTAINER_IMAGE|{}", self.instance.feature))
     }
 
     /// One field of [`image_row`](Self::image_row), empty without a row or field.
     pub fn published(&self, field: &str) -> String {
-        self.image_row()
-            .and_then(|mut row| row.remove(field))
-            .unwrap_or_default()
+        self.image_row().and_then(|mut row| row.remove(field)).unwrap_or_default()
     }
 
     /// The published stability.

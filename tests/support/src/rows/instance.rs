@@ -61,11 +61,7 @@ impl Instance {
 
     /// The same instance as `FEATURE|bgpN` in the host's STATE_DB.
     pub fn asic_in_host_row(number: usize, feature: &str) -> Self {
-        Self {
-            namespace: Namespace::Host,
-            row: format!("{feature}{number}"),
-            ..Self::asic(number, feature)
-        }
+        Self { namespace: Namespace::Host, row: format!("{feature}{number}"), ..Self::asic(number, feature) }
     }
 
     /// The name of its local container.

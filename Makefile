@@ -1,0 +1,45 @@
+# What can be done here. `make` alone lists it.
+
+CARGO ?= cargo
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build test demo bench fmt clippy msrv root clean
+
+help: ## this list
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and testing take (Debian packages; no service is started)
+	@./scripts/setup.sh
+
+build: ## the release binary, target/release/imgmgrd
+	@$(CARGO) build --release --locked
+
+test: root setup msrv ## everything: dependencies, formatting, lints, all tests on real servers (root)
+	@$(CARGO) fmt --all -- --check
+	@$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
+	@./scripts/test.sh
+
+demo: root setup ## watch it work: a private switch lives through upgrades (root, about a minute)
+	@$(CARGO) build --release --locked
+	@$(CARGO) run --release --locked --quiet --example demo
+
+bench: root setup ## measure time and memory on a private switch (root)
+	@$(CARGO) build --release --locked
+	@$(CARGO) run --release --locked --quiet --example bench
+
+fmt: ## format the code
+	@$(CARGO) fmt --all
+
+clippy: ## lints; warnings are errors
+	@$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+msrv: ## no dependency asks for a newer Rust than Cargo.toml says
+	@./scripts/check-msrv.sh
+
+clean: ## remove what was built
+	@$(CARGO) clean
+
+root:
+	@[ "$$(id -u)" -eq 0 ] || { echo "This starts a private dockerd, which takes root. Run as root: sudo -E env PATH=\"\$$PATH\" make $(MAKECMDGOALS)" >&2; exit 1; }

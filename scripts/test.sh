@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs all tests, failpoints included, and ends with one line of counts. Uses cargo-nextest where it is installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+features=(--workspace --locked --features imgmgrd/failpoints)
+code=0
+
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run "${features[@]}" --no-fail-fast "$@" 2>&1 | tee "$log" || code=1
+    # nextest leaves the examples in the documentation to cargo.
+    cargo test "${features[@]}" --doc 2>&1 | tee -a "$log" || code=1
+else
+    cargo test "${features[@]}" --no-fail-fast -- "$@" 2>&1 | tee "$log" || code=1
+fi
+
+# Both kinds of summary: "test result: ok. 5 passed; 0 failed; 1 ignored; ..." and
+# "Summary [ 7.5s] 5 tests run: 5 passed (1 slow), 0 failed, 1 skipped".
+sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
+    function count(word,   n) {
+        return match($0, "[0-9]+ " word) ? substr($0, RSTART, RLENGTH) + 0 : 0
+    }
+    /^test result:/ || /^ *Summary \[/ {
+        passed += count("passed"); failed += count("failed"); skipped += count("ignored") + count("skipped"); seen = 1
+    }
+    END {
+        printf "\nTests: %d passed, %d failed, %d skipped\n", passed, failed, skipped
+        exit !(seen && failed == 0)
+    }' || code=1
+exit "$code"
