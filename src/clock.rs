@@ -27,8 +27,11 @@ pub fn boot_id() -> std::io::Result<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
 }
 
-/// How published times are written: UTC, in seconds.
+/// How times are written in STATE_DB.
+pub const FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+
+/// A published time: UTC, in seconds.
 #[must_use]
 pub fn format(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%d %H:%M:%S").to_string()
+    time.format(FORMAT).to_string()
 }

@@ -1,4 +1,29 @@
 //! imgmgrd: container image management for SONiC switches.
+//!
+//! The data goes one way: observe, decide, act, publish.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`domain`] | the words: names, image references, ages, values of rows |
+//! | [`decide`] | the rules: a pure function from what is, what was and what is wanted to a plan and a report |
+//! | [`database`] | SONiC's databases in Redis: read, followed and written |
+//! | [`engine`] | the container engine: pictures of it, its events, and one step of a plan at a time |
+//! | [`files`], [`policy_rows`], [`settings`] | what else is read: other programs' files, the operator's policy, our own settings |
+//! | [`state`] | what outlives the process, in `/var/lib/imgmgrd` |
+//! | [`agent`] | `imgmgrd run`: the loop that connects them |
+//! | [`command`] | the command line |
+//! | [`logging`], [`clock`], [`backoff`] | what all of them use |
+
+pub mod agent;
+pub mod backoff;
 pub mod clock;
+pub mod command;
+pub mod database;
 pub mod decide;
 pub mod domain;
+pub mod engine;
+pub mod files;
+pub mod logging;
+pub mod policy_rows;
+pub mod settings;
+pub mod state;

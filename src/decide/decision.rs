@@ -151,12 +151,20 @@ fn standing_stability(
     }
 }
 
-/// Who is to own an instance, for the agent's interest in it.
-#[must_use]
-pub fn owned_by_kube(observation: &Observation, memory: &Memory) -> Vec<Instance> {
-    instances::instances(observation, memory)
-        .into_iter()
-        .filter(|rows| rows.set_owner(memory.instances.get(&rows.instance)).is(&Owner::Kube))
-        .map(|rows| rows.instance)
-        .collect()
+impl Observation {
+    /// Every instance that has a row, or had one while CONFIG_DB is being loaded.
+    #[must_use]
+    pub fn instances(&self, memory: &Memory) -> Vec<Instance> {
+        instances::instances(self, memory).into_iter().map(|rows| rows.instance).collect()
+    }
+
+    /// The instances that are to be owned by kube.
+    #[must_use]
+    pub fn instances_of_kube(&self, memory: &Memory) -> Vec<Instance> {
+        instances::instances(self, memory)
+            .into_iter()
+            .filter(|rows| rows.set_owner(memory.instances.get(&rows.instance)).is(&Owner::Kube))
+            .map(|rows| rows.instance)
+            .collect()
+    }
 }

@@ -11,6 +11,8 @@
 
 mod clean_up;
 mod decision;
+#[cfg(test)]
+mod fixtures;
 mod holding;
 mod identity;
 mod index;
@@ -20,9 +22,12 @@ mod names_on_disk;
 mod observation;
 mod plan;
 mod policy;
+pub mod promises;
 mod promotion;
 mod report;
 mod takeover;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 pub use decision::*;

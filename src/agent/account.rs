@@ -1,0 +1,257 @@
+//! Telling people: rows, history and log, all from the one report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::execution::Carried;
+use super::rows::{RowContext, Was, image_row};
+use crate::clock;
+use crate::database::{RowChange, Rows};
+use crate::decide::{InstanceReport, Observing, Purpose, Reason, Report, Stability, Step};
+use crate::domain::{Base, Feature, ImageId, Instance, Version};
+
+/// An event worth remembering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    /// The instance that it happened to.
+    pub(super) instance: Instance,
+    /// What happened.
+    pub(super) event: &'static str,
+    /// The version that it is about.
+    pub(super) version: Option<Version>,
+    /// Its image.
+    pub(super) image: Option<ImageId>,
+    /// More of it, for people.
+    pub(super) detail: String,
+}
+
+/// The moments of a look by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// By the wall clock, for people.
+    pub(super) wall: DateTime<Utc>,
+    /// By the boot-time clock.
+    pub(super) since_boot: Duration,
+}
+
+impl Moment {
+    /// Now.
+    #[must_use]
+    pub(super) fn now() -> Self {
+        Self { wall: clock::wall(), since_boot: clock::since_boot() }
+    }
+
+    /// When a takeover began by the wall clock, whose mark was made at `stamp`.
+    fn began(&self, stamp: Duration, observing: &Observing) -> DateTime<Utc> {
+        let since_mark = self.since_boot.saturating_sub(stamp);
+        // What the takeover is older than its mark is the head start of an agent that started into it.
+        let head_start = u64::from(observing.age.seconds()).saturating_sub(since_mark.as_secs());
+        let age = since_mark.saturating_add(Duration::from_secs(head_start));
+        self.wall - TimeDelta::from_std(age).unwrap_or(TimeDelta::zero())
+    }
+}
+
+/// The changes to the published rows that a report asks for, and what there is to say about them.
+pub(super) struct Account {
+    /// The rows.
+    pub(super) changes: Vec<RowChange>,
+    /// The events.
+    pub(super) events: Vec<Event>,
+}
+
+/// Compares a report with what is published. Instances of the units in `busy` are left as they are: they are being acted
+/// on. `stamp` tells when a mark was made, `reclaimed` what was given back since the last account.
+#[must_use]
+pub(super) fn account(
+    report: &Report,
+    rows: &Rows,
+    busy: &BTreeSet<Base>,
+    reclaimed: &BTreeMap<Base, u64>,
+    stamp: impl Fn(&Observing) -> Option<Duration>,
+    moment: Moment,
+) -> Account {
+    let mut account = Account { changes: Vec::new(), events: Vec::new() };
+    for (instance, told) in &report.instances {
+        account.events.extend(ended(instance, told));
+        if told.base.as_ref().is_some_and(|base| busy.contains(base)) {
+            continue;
+        }
+        let unit = told.base.as_ref().and_then(|base| report.units.get(base));
+        let observing_since = told
+            .observing
+            .as_ref()
+            .and_then(|observing| stamp(observing).map(|stamp| (moment.began(stamp, observing), observing)));
+        let context = RowContext {
+            images: unit.map_or(0, |unit| unit.images.len()),
+            reclaimed: told.base.as_ref().and_then(|base| reclaimed.get(base)).copied().unwrap_or(0),
+            observing_since: observing_since.map(|(since, _)| since),
+            stable_at: observing_since.map(|(since, observing)| {
+                let stable_time = observing.age.saturating_add(observing.remaining);
+                (since + TimeDelta::seconds(i64::from(stable_time.seconds()))).min(moment.wall)
+            }),
+        };
+        let published = rows.published(instance.namespace).find(|(feature, _)| *feature == instance.feature.as_str());
+        let published = published.map(|(_, fields)| fields);
+        let Some(row) = image_row(told, &context, published, moment.wall) else { continue };
+        account.events.extend(transition(instance, told, published));
+        let (namespace, feature) = (instance.namespace, instance.feature.clone());
+        account.changes.push(RowChange::Publish { namespace, feature, row });
+    }
+    account.changes.extend(vanished(report, rows));
+    for (base, unit) in &report.units {
+        if let Some((version, image)) = &unit.newly_promoted {
+            account.events.extend(promoted(report, base, version, image));
+        }
+    }
+    account
+}
+
+/// The published rows of instances that are no more.
+fn vanished(report: &Report, rows: &Rows) -> Vec<RowChange> {
+    if !rows.config_initialized() {
+        return Vec::new();
+    }
+    rows.namespaces()
+        .flat_map(|namespace| rows.published(namespace).map(move |(feature, _)| (namespace, feature)))
+        .filter_map(|(namespace, feature)| Some((namespace, feature.parse::<Feature>().ok()?)))
+        .filter(|(namespace, feature)| {
+            !report.instances.contains_key(&Instance { feature: feature.clone(), namespace: *namespace })
+        })
+        .map(|(namespace, feature)| RowChange::Unpublish { namespace, feature })
+        .collect()
+}
+
+fn ended(instance: &Instance, report: &InstanceReport) -> Option<Event> {
+    let ended = report.ended.as_ref()?;
+    tracing::warn!(
+        feature = %instance,
+        version = %ended.version,
+        image = %ended.image,
+        reason = %ended.ending,
+        after = %ended.after,
+        "takeover ended before it was stable"
+    );
+    Some(Event {
+        instance: instance.clone(),
+        event: "failed",
+        version: Some(ended.version.clone()),
+        image: Some(ended.image.clone()),
+        detail: format!("{} after {}", ended.ending, ended.after),
+    })
+}
+
+/// Logs what has changed of an instance, and makes an event of what is worth remembering.
+fn transition(
+    instance: &Instance,
+    report: &InstanceReport,
+    published: Option<&BTreeMap<String, String>>,
+) -> Option<Event> {
+    let was = Was(published);
+    let reason = report.reason.to_string();
+    let is_same = was.field("stability") == report.stability.to_string()
+        && was.field("version") == report.version.as_ref().map_or("", Version::as_str)
+        && was.field("container_id") == report.container.as_ref().map_or("", |id| id.short())
+        && (report.stability == Stability::Observing || was.field("reason") == reason);
+    if is_same {
+        return None;
+    }
+    log_transition(instance, report, &reason);
+    let event = match report.stability {
+        Stability::Held => "held",
+        Stability::Error => "error",
+        Stability::Stable if report.reason == Reason::LatestMoved => "latest moved",
+        _ => return None,
+    };
+    Some(Event {
+        instance: instance.clone(),
+        event,
+        version: report.version.clone(),
+        image: report.image.clone(),
+        detail: reason,
+    })
+}
+
+fn log_transition(instance: &Instance, report: &InstanceReport, reason: &str) {
+    let version = report.version.as_ref().map_or("", Version::as_str);
+    let image = report.image.as_ref().map_or("", ImageId::as_str);
+    match report.stability {
+        Stability::Local => tracing::debug!(feature = %instance, version, reason, "local"),
+        Stability::Waiting => tracing::info!(feature = %instance, version, reason, "waiting"),
+        Stability::Observing => tracing::info!(feature = %instance, version, image, reason, "observing"),
+        Stability::Stable if report.reason == Reason::LatestMoved => {
+            tracing::warn!(feature = %instance, version, image, reason, "latest moved");
+        }
+        // That it was promoted was logged as it was found.
+        Stability::Stable => tracing::debug!(feature = %instance, version, image, reason, "stable"),
+        Stability::Held => tracing::warn!(feature = %instance, version, image, reason, "held"),
+        // How it ended was logged as it did.
+        Stability::Failed => tracing::debug!(feature = %instance, version, reason, "failed"),
+        Stability::Error => tracing::error!(feature = %instance, version, image, reason, "acting failed"),
+    }
+}
+
+fn promoted(report: &Report, base: &Base, version: &Version, image: &ImageId) -> Vec<Event> {
+    instances_of(report, base)
+        .filter(|(_, told)| told.image.as_ref() == Some(image))
+        .map(|(instance, _)| {
+            tracing::info!(feature = %instance, version = %version, image = %image, reason = "proven stable", "promoted");
+            Event {
+                instance: instance.clone(),
+                event: "promoted",
+                version: Some(version.clone()),
+                image: Some(image.clone()),
+                detail: format!("{base}:latest is this image"),
+            }
+        })
+        .collect()
+}
+
+fn instances_of<'a>(report: &'a Report, base: &'a Base) -> impl Iterator<Item = (&'a Instance, &'a InstanceReport)> {
+    report.instances.iter().filter(move |(_, told)| told.base.as_ref() == Some(base))
+}
+
+/// Logs an action that was carried out, and makes events of it. A promotion is told when the next look finds it done.
+#[must_use]
+pub(super) fn carried_out(carried: &Carried, report: &Report) -> Vec<Event> {
+    let steps = carried.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let members: Vec<&Instance> = instances_of(report, &carried.base)
+        .filter(|(_, told)| told.observing.is_some())
+        .map(|(instance, _)| instance)
+        .collect();
+    let (event, version) = match &carried.purpose {
+        Purpose::Promote(version) => (None, Some(version)),
+        Purpose::RestoreLatest(version) => (Some("restored"), Some(version)),
+        Purpose::RecordVersions(version) => (None, Some(version)),
+        Purpose::DropLocalTag(version) | Purpose::KeepLocalImage(version) => (Some("cleaned"), Some(version)),
+        Purpose::RemoveImage(version) => (Some("cleaned"), version.as_ref()),
+    };
+    tracing::info!(
+        image = %carried.base,
+        version = version.map_or("", Version::as_str),
+        reclaimed = carried.reclaimed,
+        steps,
+        "{}",
+        carried.purpose
+    );
+    let image = carried.steps.iter().find_map(image_of);
+    let Some(event) = event else { return Vec::new() };
+    members
+        .into_iter()
+        .map(|instance| Event {
+            instance: instance.clone(),
+            event,
+            version: version.cloned(),
+            image: image.cloned(),
+            detail: carried.purpose.to_string(),
+        })
+        .collect()
+}
+
+fn image_of(step: &Step) -> Option<&ImageId> {
+    match step {
+        Step::Tag { image, .. } | Step::RemoveReference { image, .. } | Step::RemoveImage { image } => Some(image),
+        Step::RemoveContainer { .. } | Step::RecordVersions { .. } => None,
+    }
+}

@@ -1,0 +1,297 @@
+//! What `run` and `run --once` share: one look, from observation to publication.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::account::{self, Event, Moment};
+use super::execution::{Execution, Went};
+use super::observer::Observer;
+use super::retry::{Retries, longest_pause};
+use crate::clock;
+use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, Written};
+use crate::decide::promises::{Violation, check};
+use crate::decide::{Decision, Plan, Policy, RowKey, Step, decide};
+use crate::domain::{Base, Version};
+use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
+use crate::logging::{LogLevel, Logging};
+use crate::policy_rows::{PolicyReader, PolicyRows};
+use crate::settings::Settings;
+use crate::state::{self, History, StateDirectory, StateError, Store};
+
+/// The agent cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Where the databases are is not known.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The engine cannot be used.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The boot cannot be told from others.
+    #[error("/proc/sys/kernel/random/boot_id cannot be read: {0}; is /proc mounted?")]
+    Boot(std::io::Error),
+    /// The memory cannot be saved.
+    #[error("the state directory cannot be written: {0}; nothing was changed in the engine")]
+    Save(std::io::Error),
+    /// A signal cannot be waited for.
+    #[error("signals cannot be waited for: {0}")]
+    Signal(std::io::Error),
+    /// Something could not be done; `run --once` says what.
+    #[error("{0}")]
+    NotDone(String),
+}
+
+/// What the agent holds.
+pub(super) struct Core {
+    pub(super) databases: Databases,
+    pub(super) observer: Observer,
+    pub(super) store: Store,
+    pub(super) retries: Retries,
+    policy_reader: PolicyReader,
+    policy: Policy,
+    history: History,
+    logging: Arc<Logging>,
+    level: LogLevel,
+    /// What was given back and not yet published.
+    reclaimed: BTreeMap<Base, u64>,
+    /// The last failures to save or publish were logged.
+    is_save_failing: bool,
+    /// The history that survived a reboot is in STATE_DB.
+    is_history_published: bool,
+}
+
+impl Core {
+    /// Opens the state directory, exclusively.
+    pub(super) fn new(settings: &Settings, databases: Databases, logging: Arc<Logging>) -> Result<Self, AgentError> {
+        let directory = StateDirectory::open(&settings.paths.state_dir)?;
+        let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
+        let observer = Observer::new(&settings.paths);
+        let policy_reader = PolicyReader::new(observer.remote_ctr_config());
+        Ok(Self {
+            databases,
+            store: Store::load(directory.clone(), &boot_id),
+            history: History::load(directory),
+            retries: Retries::default(),
+            policy: Policy::default(),
+            policy_reader,
+            observer,
+            logging,
+            level: LogLevel::default(),
+            reclaimed: BTreeMap::new(),
+            is_save_failing: false,
+            is_history_published: false,
+        })
+    }
+
+    /// Takes over the rows that the databases have read.
+    pub(super) fn see_rows(&mut self) {
+        let rows = self.databases.rows();
+        self.observer.see_rows(rows);
+        // While CONFIG_DB is being loaded its rows mean nothing, and what held goes on holding.
+        if rows.config_initialized() {
+            self.policy = self.policy_reader.read(&PolicyRows::from_keys(rows.policy()));
+            let level = rows.log_level().and_then(|word| word.parse().ok()).unwrap_or_default();
+            if level != self.level && self.logging.set_level(level).is_ok() {
+                self.level = level;
+            }
+        }
+    }
+
+    /// What the engine should be looked at for.
+    pub(super) fn interest(&self) -> Interest {
+        self.observer.interest(self.store.memory())
+    }
+
+    /// One look: decides on what was observed, and saves what is to be remembered.
+    ///
+    /// # Errors
+    /// If the memory cannot be saved: then nothing of the plan may be carried out.
+    pub(super) fn look(&mut self) -> Result<Decision, AgentError> {
+        let since_boot = clock::since_boot();
+        let now = self.store.now(since_boot);
+        let mut decision = decide(self.observer.observation(), self.store.memory(), &self.policy, &now);
+        let violations = check(self.observer.observation(), &decision.memory, &self.policy, &decision.plan);
+        for (base, violation) in violations {
+            self.refuse(&mut decision, &base, &violation);
+        }
+        self.observer.observation_mut().just_started = false;
+        match self.store.save(decision.memory.clone(), since_boot) {
+            Ok(saved) => {
+                if let Some(error) = saved.marks_failed {
+                    self.save_failed(&error);
+                } else if std::mem::take(&mut self.is_save_failing) {
+                    tracing::info!("the state directory can be written again");
+                }
+                Ok(decision)
+            }
+            Err(error) => {
+                self.save_failed(&error);
+                decision.plan = Plan::default();
+                Err(AgentError::Save(error))
+            }
+        }
+    }
+
+    /// The second opinion is against the plan of a unit: it is not carried out, and the unit says so.
+    fn refuse(&mut self, decision: &mut Decision, base: &Base, violation: &Violation) {
+        decision.plan.units.remove(base);
+        let text = format!("stopped, the plan would break a promise: {violation}");
+        if let Some(unit) = decision.memory.units.get_mut(base) {
+            if unit.error.as_ref() != Some(&text) {
+                tracing::error!(image = %base, %violation, "plan refused: it would break a promise; please report this");
+            }
+            unit.error = Some(text);
+        }
+    }
+
+    fn save_failed(&mut self, error: &std::io::Error) {
+        if !std::mem::replace(&mut self.is_save_failing, true) {
+            tracing::error!(%error, "the state directory cannot be written; nothing is changed until it can");
+        }
+    }
+
+    /// The part of the plan that may be carried out now.
+    pub(super) fn due(&self, plan: &Plan) -> Plan {
+        let due = |base: &Base| self.retries.is_due(base);
+        Plan { units: plan.units.iter().filter(|(base, _)| due(base)).map(|(b, a)| (b.clone(), a.clone())).collect() }
+    }
+
+    /// Publishes what the report says, except of units that are being acted on.
+    pub(super) async fn publish(&mut self, decision: &Decision, busy: &BTreeSet<Base>) -> Result<(), DatabaseError> {
+        let account = account::account(
+            &decision.report,
+            self.databases.rows(),
+            busy,
+            &self.reclaimed,
+            |observing| self.store.stamp(&observing.mark),
+            Moment::now(),
+        );
+        self.reclaimed.retain(|base, _| busy.contains(base));
+        let mut changes = self.unpublished_history();
+        changes.extend(account.changes);
+        changes.extend(self.record(account.events));
+        if changes.is_empty() { Ok(()) } else { self.databases.publish(changes).await }
+    }
+
+    /// Adds events to the history, and gives the rows that publish them.
+    fn record(&mut self, events: Vec<Event>) -> Vec<RowChange> {
+        let time = clock::format(clock::wall());
+        let mut changes = Vec::new();
+        for event in events {
+            let text = |value: Option<&dyn ToString>| value.map_or_else(String::new, ToString::to_string);
+            let entry = state::Event {
+                event: event.event.to_owned(),
+                version: text(event.version.as_ref().map(|it| it as _)),
+                image_id: text(event.image.as_ref().map(|it| it as _)),
+                detail: event.detail,
+            };
+            let added = self.history.add(&event.instance.to_string(), time.clone(), entry);
+            changes.extend(added.map(|entry| history_row(&event.instance, entry)));
+        }
+        if let Err(error) = self.history.save() {
+            self.save_failed(&error);
+        }
+        changes
+    }
+
+    /// The history from before a reboot, or before Redis was emptied, once.
+    fn unpublished_history(&mut self) -> Vec<RowChange> {
+        if std::mem::replace(&mut self.is_history_published, true) {
+            return Vec::new();
+        }
+        let rows = self.databases.rows();
+        let instances = self.observer.observation().instances(self.store.memory());
+        let mut changes = Vec::new();
+        for instance in &instances {
+            let newest = rows.newest_history(instance.namespace, instance.feature.as_str());
+            let entries = self.history.entries(instance.container_name().as_str()).cloned().collect::<Vec<_>>();
+            let missing = entries.iter().filter(|entry| newest.is_none_or(|newest| entry.n > newest));
+            changes.extend(missing.map(|entry| history_row(instance, entry)));
+        }
+        changes
+    }
+
+    /// The databases were away: what they held of ours may be gone.
+    pub(super) fn published_may_be_gone(&mut self) {
+        self.is_history_published = false;
+    }
+
+    /// Writes versions to a STATE_DB row.
+    pub(super) async fn record_versions(&mut self, row: &RowKey, stable: &Version, last: Option<&Version>) -> Went {
+        let container_id = self.databases.rows().container_id(row).map(str::to_owned);
+        match self.databases.record_versions(row, container_id.as_deref(), stable, last).await {
+            Ok(Written::Changed | Written::Unchanged | Written::RowGone) => Went::Done { reclaimed: 0 },
+            Ok(Written::RowChanged) => Went::Skipped("the row is about another container now".to_owned()),
+            Err(error) => Went::Failed(error.to_string()),
+        }
+    }
+
+    /// Takes over how a plan went: what failed is remembered and tried again later, what was done is told.
+    pub(super) async fn conclude(&mut self, execution: Execution, decision: &Decision) -> Result<(), AgentError> {
+        let mut memory = self.store.memory().clone();
+        let mut events = Vec::new();
+        for carried in &execution.carried {
+            *self.reclaimed.entry(carried.base.clone()).or_default() += carried.reclaimed;
+            events.extend(account::carried_out(carried, &decision.report));
+        }
+        for base in &execution.units {
+            let failure = execution.failed.get(base);
+            if let Some(unit) = memory.units.get_mut(base) {
+                unit.error = failure.map(|(purpose, why)| format!("could not {purpose}: {why}"));
+            }
+            if failure.is_some() || execution.skipped.contains_key(base) {
+                let purpose = failure.map(|(purpose, _)| purpose);
+                self.retries.postpone(base, longest_pause(purpose, self.observer.remote_ctr_config()));
+            } else {
+                self.retries.succeeded(base);
+            }
+        }
+        for (base, why) in &execution.skipped {
+            tracing::debug!(image = %base, reason = %why, "a step was skipped");
+        }
+        for image in &execution.refused {
+            tracing::info!(image = %image, "kept: the engine says that it is in use");
+        }
+        self.observer.observation_mut().refused.extend(execution.refused);
+        let changes = self.record(events);
+        if !changes.is_empty() {
+            self.databases.publish(changes).await?;
+        }
+        self.store.save(memory, clock::since_boot()).map_err(AgentError::Save)?;
+        Ok(())
+    }
+
+    /// Puts in a picture that was read right now.
+    pub(super) fn see_picture(&mut self, picture: &Picture) {
+        self.observer.see_picture(picture);
+    }
+}
+
+/// Carries out one step of the engine's.
+pub(super) async fn carry_out(engine: Engine, step: Step) -> Went {
+    match engine::execute(&engine, &step).await {
+        Ok(Outcome::Done { reclaimed }) => Went::Done { reclaimed },
+        Ok(Outcome::AlreadyDone) => Went::Done { reclaimed: 0 },
+        Ok(Outcome::InUse) => Went::InUse,
+        Ok(Outcome::Skipped(why)) => Went::Skipped(why.to_string()),
+        Err(error) => Went::Failed(error.to_string()),
+    }
+}
+
+/// `CONTAINER_IMAGE_HISTORY|<feature>|<n>`.
+fn history_row(instance: &crate::domain::Instance, entry: &state::Entry) -> RowChange {
+    let row = NewRow::from([
+        ("time", entry.time.clone()),
+        ("event", entry.event.event.clone()),
+        ("version", entry.event.version.clone()),
+        ("image_id", entry.event.image_id.clone()),
+        ("detail", entry.event.detail.clone()),
+    ]);
+    RowChange::Record { namespace: instance.namespace, feature: instance.feature.clone(), number: entry.n, row }
+}

@@ -1,0 +1,364 @@
+//! `imgmgrd run`: looks when something changes or a deadline comes, and sleeps in between.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::core::{AgentError, Core, carry_out};
+use super::execution::{Execution, Went};
+use crate::clock;
+use crate::database::{self, Databases};
+use crate::decide::{Decision, Step};
+use crate::domain::Base;
+use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
+use crate::logging::Logging;
+use crate::settings::Settings;
+
+/// How often everything is read again though nothing was heard: notifications and event streams can be lost silently.
+const RESYNC: Duration = Duration::from_secs(10 * 60);
+
+/// How long a step under way may take once the agent is to stop. Steps are safe to be cut short, too; see promise 5.
+const STOP_GRACE: Duration = Duration::from_millis(700);
+
+/// The pause between two looks at rows: at first too short to be felt, longer while changes keep coming.
+const FIRST_GAP: Duration = Duration::from_millis(1);
+const LONGEST_GAP: Duration = Duration::from_millis(50);
+
+/// Runs the agent until it is told to stop.
+///
+/// # Errors
+/// If it cannot start. Whatever goes away later is waited for.
+pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), AgentError> {
+    let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
+    let engine = Engine::connect(&settings.engine.host.to_string())?;
+    let core = Core::new(settings, Databases::new(&config), logging)?;
+    let (interest, interested) = watch::channel(Interest::default());
+    let watcher = Arc::new(engine::watch(engine.clone(), interested));
+    let service = Service {
+        core,
+        engine,
+        engine_state: watcher.state(),
+        watcher,
+        interest,
+        generation: 0,
+        has_rows: false,
+        latest: None,
+        acting: Acting::Idle,
+        pace: Pace::default(),
+        resync_at: Instant::now() + RESYNC,
+    };
+    service.run().await
+}
+
+/// What the agent is doing about a plan.
+enum Acting {
+    /// Nothing.
+    Idle,
+    /// Reading again what is to be acted on.
+    Confirming(JoinHandle<Result<Picture, EngineError>>),
+    /// Carrying out a step.
+    Executing(Box<Execution>, JoinHandle<Went>),
+}
+
+/// What there is to do.
+enum Wake {
+    Stop,
+    Rows,
+    Engine,
+    Due,
+    Resync,
+    Confirmed(Result<Picture, EngineError>),
+    Stepped(Went),
+}
+
+struct Service {
+    core: Core,
+    engine: Engine,
+    engine_state: watch::Receiver<State>,
+    watcher: Arc<Watcher>,
+    interest: watch::Sender<Interest>,
+    generation: u64,
+    has_rows: bool,
+    latest: Option<Decision>,
+    acting: Acting,
+    pace: Pace,
+    resync_at: Instant,
+}
+
+impl Service {
+    async fn run(mut self) -> Result<(), AgentError> {
+        let mut stop = stop_signals().map_err(AgentError::Signal)?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
+        loop {
+            match self.wake(&mut stop).await {
+                Wake::Stop => break,
+                Wake::Rows => self.rows_changed().await,
+                Wake::Engine => self.engine_changed().await,
+                Wake::Due => self.confirm(),
+                Wake::Resync => self.resync(),
+                Wake::Confirmed(Ok(picture)) => self.confirmed(&picture).await,
+                Wake::Confirmed(Err(error)) => self.not_confirmed(&error).await,
+                Wake::Stepped(went) => self.stepped(went).await,
+            }
+        }
+        self.finish().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Sleeps until there is something to do.
+    async fn wake(&mut self, stop: &mut [Signal; 2]) -> Wake {
+        let due = self.due();
+        let pause = self.pace.until();
+        let [terminate, interrupt] = stop;
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => Wake::Stop,
+            _ = interrupt.recv() => Wake::Stop,
+            wake = acted(&mut self.acting) => wake,
+            () = sleep_until_some(due), if due.is_some() => Wake::Due,
+            changed = self.engine_state.changed() => match changed {
+                Ok(()) => Wake::Engine,
+                // The watcher ends only with this service.
+                Err(_) => Wake::Stop,
+            },
+            () = async { sleep_until(pause).await; self.core.databases.changed().await } => Wake::Rows,
+            () = sleep_until(self.resync_at) => Wake::Resync,
+        }
+    }
+
+    /// When a deadline comes or a retry is due; none while a plan is being carried out, which ends in another look.
+    fn due(&self) -> Option<Instant> {
+        let decision = self.latest.as_ref().filter(|_| matches!(self.acting, Acting::Idle))?;
+        let since_boot = clock::since_boot();
+        let now = Instant::now();
+        let deadline = decision.report.wakes.iter().filter_map(|wake| {
+            let stamp = self.core.store.stamp(&wake.mark)?;
+            let at = stamp + Duration::from_secs(u64::from(wake.age.seconds()));
+            Some(now + at.saturating_sub(since_boot))
+        });
+        let retry = self.core.retries.next_due(decision.plan.units.keys());
+        deadline.chain(retry).min()
+    }
+
+    async fn rows_changed(&mut self) {
+        self.pace.looked();
+        let was_away = self.core.databases.away().is_some();
+        let read = self.core.databases.read().await;
+        if was_away && self.core.databases.away().is_none() {
+            self.core.published_may_be_gone();
+        }
+        // What went wrong was logged by the connection; the rows of other servers were read.
+        self.has_rows |= read.is_ok();
+        if self.has_rows {
+            self.core.see_rows();
+            self.tell_interest();
+            self.look().await;
+        }
+    }
+
+    async fn engine_changed(&mut self) {
+        let state = self.engine_state.borrow_and_update().clone();
+        if state.generation != self.generation {
+            self.generation = state.generation;
+            // Something happened on the engine: what was in use may not be any more.
+            self.core.observer.observation_mut().refused.clear();
+        }
+        if let Some(picture) = &state.picture {
+            self.core.see_picture(picture);
+            self.look().await;
+        }
+    }
+
+    fn resync(&mut self) {
+        self.resync_at = Instant::now() + RESYNC;
+        self.core.observer.read_files();
+        self.core.databases.mark_everything();
+        self.watcher.resync();
+    }
+
+    fn tell_interest(&self) {
+        let interest = self.core.interest();
+        self.interest.send_if_modified(|current| {
+            let is_other = *current != interest;
+            *current = interest;
+            is_other
+        });
+    }
+
+    /// Decides and publishes on what is known; a plan has to be confirmed before it is carried out.
+    async fn look(&mut self) {
+        if !self.has_rows || !self.core.observer.has_seen_engine() {
+            return;
+        }
+        let Ok(decision) = self.core.look() else { return };
+        self.tell_interest();
+        let busy = self.busy(&decision);
+        self.publish(&decision, &busy).await;
+        let is_due = !self.core.due(&decision.plan).is_empty();
+        self.latest = Some(decision);
+        if is_due {
+            self.confirm();
+        }
+    }
+
+    /// The units of which nothing is published now: they are, or are about to be, acted on.
+    fn busy(&self, decision: &Decision) -> BTreeSet<Base> {
+        let mut busy: BTreeSet<Base> = self.core.due(&decision.plan).units.into_keys().collect();
+        if let Acting::Executing(execution, _) = &self.acting {
+            busy.extend(execution.units.iter().cloned());
+        }
+        busy
+    }
+
+    async fn publish(&mut self, decision: &Decision, busy: &BTreeSet<Base>) {
+        // A failure was logged by the connection, whose recovery leads to another look.
+        let _: Result<(), _> = self.core.publish(decision, busy).await;
+    }
+
+    /// Reads again what is to be acted on, unless something is being acted on.
+    fn confirm(&mut self) {
+        if matches!(self.acting, Acting::Idle) {
+            let (watcher, interest) = (Arc::clone(&self.watcher), self.core.interest());
+            self.acting = Acting::Confirming(tokio::spawn(async move { watcher.fresh(&interest).await }));
+        }
+    }
+
+    /// Decides on what was read right now, and begins to act.
+    async fn confirmed(&mut self, picture: &Picture) {
+        self.acting = Acting::Idle;
+        self.core.observer.read_files();
+        if self.core.databases.read_again().await.is_err() {
+            return; // Nothing is acted on; the recovery leads to another look.
+        }
+        self.core.see_rows();
+        self.core.see_picture(picture);
+        self.tell_interest();
+        let Ok(decision) = self.core.look() else { return };
+        let plan = self.core.due(&decision.plan);
+        let busy = plan.units.keys().cloned().collect();
+        if !plan.is_empty() {
+            self.begin(Execution::new(plan));
+        }
+        self.publish(&decision, &busy).await;
+        self.latest = Some(decision);
+    }
+
+    /// The engine could not be read: every unit with something to do waits, and says so.
+    async fn not_confirmed(&mut self, error: &EngineError) {
+        self.acting = Acting::Idle;
+        let Some(decision) = self.latest.clone() else { return };
+        tracing::debug!(%error, "the engine could not be read before acting");
+        for base in decision.plan.units.keys() {
+            self.core.retries.postpone(base, self.core.observer.remote_ctr_config().promotion_retry);
+        }
+        self.publish(&decision, &BTreeSet::new()).await;
+    }
+
+    fn begin(&mut self, execution: Execution) {
+        if let Some(step) = execution.step().cloned() {
+            let task = self.start(&step);
+            self.acting = Acting::Executing(Box::new(execution), task);
+        }
+    }
+
+    /// Starts a step of the engine's; one of Redis's is taken up when the task, which has nothing to do, has ended.
+    fn start(&self, step: &Step) -> JoinHandle<Went> {
+        let (engine, step) = (self.engine.clone(), step.clone());
+        tokio::spawn(async move {
+            match step {
+                Step::RecordVersions { .. } => Went::Done { reclaimed: 0 },
+                step => carry_out(engine, step).await,
+            }
+        })
+    }
+
+    async fn stepped(&mut self, went: Went) {
+        let Acting::Executing(mut execution, _) = std::mem::replace(&mut self.acting, Acting::Idle) else { return };
+        let went = match execution.step().cloned() {
+            Some(Step::RecordVersions { row, stable, last }) => {
+                self.core.record_versions(&row, &stable, last.as_ref()).await
+            }
+            _ => went,
+        };
+        execution.note(went);
+        if execution.step().is_some() {
+            self.begin(*execution);
+            return;
+        }
+        if let Some(decision) = self.latest.take() {
+            if self.core.conclude(*execution, &decision).await.is_err() {
+                tracing::debug!("what was done could not be recorded; the next look finds it");
+            }
+            self.latest = Some(decision);
+        }
+        // Look again, on what is there now.
+        self.confirm();
+    }
+
+    /// Lets a step under way end, for a moment.
+    async fn finish(&mut self) {
+        if let Acting::Executing(_, task) = &mut self.acting {
+            let _: Result<_, _> = timeout(STOP_GRACE, task).await;
+        }
+    }
+}
+
+/// The end of what is being done about a plan.
+async fn acted(acting: &mut Acting) -> Wake {
+    match acting {
+        Acting::Idle => std::future::pending().await,
+        Acting::Confirming(task) => match task.await {
+            Ok(picture) => Wake::Confirmed(picture),
+            Err(_) => Wake::Stop,
+        },
+        Acting::Executing(_, task) => match task.await {
+            Ok(went) => Wake::Stepped(went),
+            Err(_) => Wake::Stop,
+        },
+    }
+}
+
+async fn sleep_until_some(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// SIGTERM, by which systemd stops a service, and SIGINT, by which a person does.
+fn stop_signals() -> std::io::Result<[Signal; 2]> {
+    Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?])
+}
+
+/// How soon rows are looked at again: at once after a quiet time, ever less often in a burst.
+struct Pace {
+    gap: Duration,
+    last: Option<Instant>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { gap: FIRST_GAP, last: None }
+    }
+}
+
+impl Pace {
+    /// When rows may be looked at again.
+    fn until(&self) -> Instant {
+        self.last.map_or_else(Instant::now, |last| last + self.gap)
+    }
+
+    /// Rows are looked at now.
+    fn looked(&mut self) {
+        let now = Instant::now();
+        let is_burst = self.last.is_some_and(|last| now < last + 2 * self.gap);
+        self.gap = if is_burst { (self.gap * 2).min(LONGEST_GAP) } else { FIRST_GAP };
+        self.last = Some(now);
+    }
+}

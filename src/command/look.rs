@@ -1,0 +1,43 @@
+//! A look without consequences: the same observation and the same decision as the agent's, and nothing saved or done.
+
+use crate::agent::{AgentError, Observer};
+use crate::clock;
+use crate::database::{self, Databases};
+use crate::decide::{Decision, decide};
+use crate::engine::{Dirty, Engine, Interest, Reader};
+use crate::policy_rows::{PolicyReader, PolicyRows};
+use crate::settings::Settings;
+use crate::state::{StateDirectory, Store};
+
+/// What a command has seen.
+pub(super) struct Look {
+    /// What the agent would decide now.
+    pub(super) decision: Decision,
+}
+
+impl Look {
+    /// Looks at everything once.
+    pub(super) async fn take(settings: &Settings) -> Result<Self, AgentError> {
+        let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
+        let databases = Databases::connect_once(&config).await?;
+        let mut observer = Observer::new(&settings.paths);
+        observer.see_rows(databases.rows());
+        let policy =
+            PolicyReader::new(observer.remote_ctr_config()).read(&PolicyRows::from_keys(databases.rows().policy()));
+
+        let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
+        let store = Store::load(StateDirectory::read_only(&settings.paths.state_dir), &boot_id);
+        let engine = Engine::connect(&settings.engine.host.to_string())?;
+        // People ask about every feature's images, not only about those that a decision needs.
+        let mut interest: Interest = observer.interest(store.memory());
+        interest.bases.extend(observer.observation().image_names.values().cloned());
+        interest.everything = true;
+        let picture = Reader::new(engine).read(Dirty::everything(), &interest).await?;
+        observer.see_picture(&picture);
+
+        // The agent's memory is as it was left; if it runs, what stands is in there.
+        let now = store.now(clock::since_boot());
+        let decision = decide(observer.observation(), store.memory(), &policy, &now);
+        Ok(Self { decision })
+    }
+}

@@ -1,0 +1,36 @@
+//! SONiC's databases in Redis: a thin shell that knows which rows matter, reads and follows them, and writes the agent's own.
+//!
+//! | module | idea |
+//! | --- | --- |
+//! | `config` | where the databases of each namespace are |
+//! | `tables` | which rows matter, their keys and notifications |
+//! | `connection`, `error` | one server, every call with a deadline |
+//! | `follow`, `dirty`, `notifications` | stays connected, marks what has changed |
+//! | `read` | what is marked, or everything, in one round trip |
+//! | `rows`, `convert` | the rows as last read, and in the words of the decision |
+//! | `databases` | all of that for all namespaces |
+//! | `publish`, `write` | the rows that are the agent's own, and the fields it writes in others' |
+
+mod config;
+mod connection;
+mod convert;
+mod databases;
+mod dirty;
+mod error;
+mod follow;
+mod notifications;
+mod publish;
+mod read;
+mod rows;
+mod tables;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{ConfigError, DatabaseAddress, NamespaceDatabases, Namespaces, Server, read as read_config};
+pub use databases::Databases;
+pub use error::DatabaseError;
+pub use publish::{NewRow, RowChange};
+pub use rows::{Fields, Rows};
+pub use write::Written;

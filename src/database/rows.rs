@@ -1,0 +1,184 @@
+//! The rows as they were last read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::decide::RowKey;
+use crate::domain::{Namespace, printable};
+
+use super::read::Picture;
+use super::tables::{Database, Place, RowName, Table};
+
+/// The fields of a row.
+pub type Fields = BTreeMap<String, String>;
+
+/// How many refused keys are remembered, so that each is logged once.
+const MOST_REFUSED: usize = 256;
+
+/// The rows that matter, of all namespaces, as they were last read.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    places: BTreeMap<(Namespace, Database), PlaceRows>,
+    refused: BTreeSet<(Namespace, String)>,
+}
+
+/// The rows of one place.
+#[derive(Clone, Debug, Default)]
+struct PlaceRows {
+    initialized: bool,
+    rows: BTreeMap<RowName, Fields>,
+    history: BTreeMap<String, BTreeSet<u64>>,
+}
+
+impl Rows {
+    /// No rows yet, of these places.
+    pub(super) fn new<'a>(places: impl Iterator<Item = &'a Place>) -> Self {
+        let places = places.map(|place| ((place.namespace, place.database), PlaceRows::default())).collect();
+        Self { places, refused: BTreeSet::new() }
+    }
+
+    /// Whether CONFIG_DB is loaded, in every namespace. While one is being loaded, absent rows mean nothing.
+    #[must_use]
+    pub fn config_initialized(&self) -> bool {
+        let mut config = self.places.iter().filter(|((_, database), _)| *database == Database::Config).peekable();
+        config.peek().is_some() && config.all(|(_, place)| place.initialized)
+    }
+
+    /// The namespaces of which rows are read.
+    pub fn namespaces(&self) -> impl Iterator<Item = Namespace> {
+        self.places.keys().filter(|(_, database)| *database == Database::Config).map(|(namespace, _)| *namespace)
+    }
+
+    /// The rows of the operator's policy: `CONTAINER_IMAGE|GLOBAL` and `CONTAINER_IMAGE_FEATURE|<feature>`, by key.
+    #[must_use]
+    pub fn policy(&self) -> BTreeMap<String, Fields> {
+        let of = |table| self.table(Database::Config, table).map(move |(_, key, fields)| (table, key, fields));
+        of(Table::GlobalPolicy)
+            .chain(of(Table::FeaturePolicy))
+            .map(|(table, key, fields)| (format!("{}|{key}", table.name()), fields.clone()))
+            .collect()
+    }
+
+    /// `LOGLEVEL` of `LOGGER|imgmgrd`.
+    #[must_use]
+    pub fn log_level(&self) -> Option<&str> {
+        self.host(Database::Config, Table::Logger)?.get("LOGLEVEL").map(String::as_str)
+    }
+
+    /// `container_id` of a STATE_DB `FEATURE` row, exactly as it was read: what a write to the row is conditional on.
+    #[must_use]
+    pub fn container_id(&self, row: &RowKey) -> Option<&str> {
+        let name = RowName { table: Table::Feature, key: row.key.as_str().to_owned() };
+        let place = self.places.get(&(row.namespace, Database::State))?;
+        place.rows.get(&name)?.get("container_id").map(String::as_str)
+    }
+
+    /// The `CONTAINER_IMAGE` rows in a namespace's STATE_DB, as last read or written: the feature and the fields.
+    pub fn published(&self, namespace: Namespace) -> impl Iterator<Item = (&str, &Fields)> {
+        self.table(Database::State, Table::Image)
+            .filter(move |(found, _, _)| *found == namespace)
+            .map(|(_, key, fields)| (key, fields))
+    }
+
+    /// The highest number of a feature's `CONTAINER_IMAGE_HISTORY` rows in a namespace's STATE_DB.
+    #[must_use]
+    pub fn newest_history(&self, namespace: Namespace, feature: &str) -> Option<u64> {
+        self.history(namespace, feature).last().copied()
+    }
+
+    /// The numbers of the history rows of a feature.
+    pub(super) fn history(&self, namespace: Namespace, feature: &str) -> &BTreeSet<u64> {
+        static NONE: BTreeSet<u64> = BTreeSet::new();
+        let place = self.places.get(&(namespace, Database::State));
+        place.and_then(|place| place.history.get(feature)).unwrap_or(&NONE)
+    }
+
+    /// All rows of a table.
+    pub(super) fn table(&self, database: Database, table: Table) -> impl Iterator<Item = (Namespace, &str, &Fields)> {
+        self.places.iter().filter(move |((_, found), _)| *found == database).flat_map(move |((namespace, _), place)| {
+            place
+                .rows
+                .iter()
+                .filter(move |(row, _)| row.table == table)
+                .map(|(row, fields)| (*namespace, row.key.as_str(), fields))
+        })
+    }
+
+    /// The one row of a table of which the host has one.
+    pub(super) fn host(&self, database: Database, table: Table) -> Option<&Fields> {
+        self.table(database, table).next().map(|(_, _, fields)| fields)
+    }
+
+    /// The keys of what others write in a place, whether or not it is there: to be read again before acting.
+    pub(super) fn followed_keys(&self, place: &Place) -> Vec<String> {
+        let known = self.places.get(&(place.namespace, place.database)).into_iter().flat_map(|place| place.rows.keys());
+        let singles: Vec<RowName> = place.single_rows().collect();
+        known
+            .filter(|row| row.table != Table::Image)
+            .chain(&singles)
+            .map(|row| place.key(row))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// A row that is published, as last read or written.
+    pub(super) fn image(&self, namespace: Namespace, feature: &str) -> Option<&Fields> {
+        let name = RowName { table: Table::Image, key: feature.to_owned() };
+        self.places.get(&(namespace, Database::State))?.rows.get(&name)
+    }
+
+    /// A row was published, or with `None` removed.
+    pub(super) fn set_image(&mut self, namespace: Namespace, feature: &str, fields: Option<Fields>) {
+        let name = RowName { table: Table::Image, key: feature.to_owned() };
+        if let Some(place) = self.places.get_mut(&(namespace, Database::State)) {
+            place.set(name, fields);
+        }
+    }
+
+    /// The history rows of a feature are now these.
+    pub(super) fn set_history(&mut self, namespace: Namespace, feature: &str, numbers: BTreeSet<u64>) {
+        if let Some(place) = self.places.get_mut(&(namespace, Database::State)) {
+            place.history.insert(feature.to_owned(), numbers);
+        }
+    }
+
+    /// Takes over what was read of a place.
+    pub(super) fn apply(&mut self, place: &Place, picture: Picture) {
+        for (key, why) in picture.refused {
+            self.refuse(place, key, why);
+        }
+        let rows = self.places.entry((place.namespace, place.database)).or_default();
+        if picture.is_whole {
+            rows.rows.clear();
+            rows.history = picture.history;
+        }
+        if let Some(initialized) = picture.initialized {
+            rows.initialized = initialized;
+        }
+        for (row, fields) in picture.rows {
+            rows.set(row, fields);
+        }
+    }
+
+    /// Says once that a row is refused.
+    fn refuse(&mut self, place: &Place, key: String, why: &str) {
+        if self.refused.len() < MOST_REFUSED && !self.refused.contains(&(place.namespace, key.clone())) {
+            tracing::warn!(
+                row = %printable(&key),
+                database = place.id,
+                namespace = %place.namespace,
+                "row ignored: {why}"
+            );
+            self.refused.insert((place.namespace, key));
+        }
+    }
+}
+
+impl PlaceRows {
+    fn set(&mut self, row: RowName, fields: Option<Fields>) {
+        match fields {
+            Some(fields) => self.rows.insert(row, fields),
+            None => self.rows.remove(&row),
+        };
+    }
+}

@@ -1,0 +1,114 @@
+//! On a real redis-server.
+
+mod follow;
+mod write;
+
+use std::time::Duration;
+
+use imgmgrd_test_support::RedisServer;
+use imgmgrd_test_support::workdir::Workdir;
+use redis::Commands;
+
+use super::*;
+use crate::domain::Namespace;
+
+const CONFIG_DB: u16 = 4;
+const STATE_DB: u16 = 6;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Redis servers of namespaces, the host first.
+struct Redis {
+    servers: Vec<RedisServer>,
+    _folder: Workdir,
+}
+
+impl Redis {
+    fn start(namespaces: usize) -> Self {
+        Self::start_with(namespaces, "AKE")
+    }
+
+    fn start_with(namespaces: usize, notifications: &str) -> Self {
+        let folder = Workdir::new();
+        let servers = (0..namespaces)
+            .map(|number| RedisServer::start_with(&folder.folder(&number.to_string()), notifications, false))
+            .collect();
+        Self { servers, _folder: folder }
+    }
+
+    /// Where the databases are.
+    fn config(&self) -> Namespaces {
+        let namespaces = [Namespace::Host].into_iter().chain((0..).map(Namespace::Asic));
+        namespaces.zip(&self.servers).map(|(namespace, server)| (namespace, databases_at(server.socket()))).collect()
+    }
+
+    fn hset(&self, namespace: usize, database: u16, key: &str, fields: &[(&str, &str)]) {
+        let _: i64 =
+            self.servers[namespace].connection(database.into()).hset_multiple(key, fields).map(|()| 0).unwrap();
+    }
+
+    fn set(&self, namespace: usize, database: u16, key: &str, value: impl redis::ToSingleRedisArg) {
+        self.servers[namespace].connection(database.into()).set::<_, _, ()>(key, value).unwrap();
+    }
+
+    fn delete(&self, namespace: usize, database: u16, key: &str) {
+        self.servers[namespace].connection(database.into()).del::<_, ()>(key).unwrap();
+    }
+
+    fn row(&self, namespace: usize, database: u16, key: &str) -> Fields {
+        self.servers[namespace].connection(database.into()).hgetall(key).unwrap()
+    }
+
+    fn keys(&self, pattern: &str) -> Vec<String> {
+        self.servers[0].connection(STATE_DB.into()).keys(pattern).unwrap()
+    }
+
+    /// A switch on which `FEATURE|telemetry` has been taken over by kube.
+    fn fill(&self, namespace: usize) {
+        self.hset(namespace, CONFIG_DB, "FEATURE|telemetry", &[("set_owner", "kube"), ("state", "enabled")]);
+        self.hset(
+            namespace,
+            STATE_DB,
+            "FEATURE|telemetry",
+            &[("current_owner", "kube"), ("container_id", "6d051d98400c"), ("container_version", "1.1")],
+        );
+        self.set(namespace, CONFIG_DB, "CONFIG_DB_INITIALIZED", "1");
+    }
+}
+
+fn databases_at(socket: &std::path::Path) -> NamespaceDatabases {
+    let server = Server { socket: Some(socket.to_owned()), tcp: None };
+    let at = |id| DatabaseAddress { server: server.clone(), id, separator: "|".to_owned() };
+    NamespaceDatabases { config: at(CONFIG_DB), state: at(STATE_DB) }
+}
+
+/// Looks whenever something changes, until the rows are as awaited.
+async fn until(databases: &mut Databases, what: &str, mut condition: impl FnMut(&Databases) -> bool) {
+    let waiting = async {
+        while !condition(databases) {
+            databases.changed().await;
+            // A server that is away is one of the things that are waited for.
+            databases.read().await.ok();
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "in vain: {what}");
+}
+
+/// Whether the full picture of the filled switch is there.
+fn is_filled(databases: &Databases) -> bool {
+    databases.rows().config_initialized() && version(databases, Namespace::Host).is_some()
+}
+
+/// `container_version` of telemetry.
+fn version(databases: &Databases, namespace: Namespace) -> Option<String> {
+    let mut observation = crate::decide::Observation::default();
+    databases.rows().fill(&mut observation);
+    let key = crate::decide::RowKey { namespace, key: "telemetry".parse().unwrap() };
+    observation.state.get(&key)?.container_version.get().map(ToString::to_string)
+}
+
+/// What the databases know, in the words of the decision.
+fn observation(databases: &Databases) -> crate::decide::Observation {
+    let mut observation = crate::decide::Observation::default();
+    databases.rows().fill(&mut observation);
+    observation
+}

@@ -1,0 +1,59 @@
+//! Small builders that read like sentences: a switch in a line, for the tests of the decision.
+
+mod engine;
+mod image;
+mod rows;
+mod switch;
+mod text;
+
+pub(super) use engine::Refusal;
+pub(super) use image::{Described, REGISTRY, kube, local};
+pub(super) use rows::Shape;
+pub(super) use switch::Switch;
+pub(super) use text::{plan_text, report_text};
+
+use crate::domain::{Base, ContainerId, Feature, ImageId, Instance, Namespace, Reference, Version};
+
+/// 64 hex digits that depend on `text` only.
+fn digits(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}").repeat(4)
+}
+
+/// The id of the image that tests call `label`.
+pub(super) fn image_id(label: &str) -> ImageId {
+    format!("sha256:{}", digits(label)).parse().unwrap()
+}
+
+/// The id of the container that tests call `label`.
+pub(super) fn container_id(label: &str) -> ContainerId {
+    digits(label).parse().unwrap()
+}
+
+pub(super) fn feature(name: &str) -> Feature {
+    name.parse().unwrap()
+}
+
+pub(super) fn base(name: &str) -> Base {
+    name.parse().unwrap()
+}
+
+pub(super) fn version(text: &str) -> Version {
+    text.parse().unwrap()
+}
+
+pub(super) fn reference(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+/// The instance of a feature on a switch with one ASIC.
+pub(super) fn on_host(name: &str) -> Instance {
+    Instance { feature: feature(name), namespace: Namespace::Host }
+}
+
+/// The instance of a feature on one ASIC.
+pub(super) fn on_asic(name: &str, number: u16) -> Instance {
+    Instance { feature: feature(name), namespace: Namespace::Asic(number) }
+}

@@ -1,0 +1,388 @@
+//! The second opinion: the promises of the reference (section 4, 1 to 4) as code that judges every plan before it is
+//! carried out.
+//!
+//! It shares nothing with the planner but the types. It plays the steps of a unit one by one on a small model of the
+//! engine, and judges what would be on the disk if the agent died right there. It knows no reasons and no ages: only
+//! what must never happen.
+
+mod engine;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::memory::{Memory, Promotion, UnitMemory};
+use super::observation::{Observation, RowKey};
+use super::plan::{Action, Plan, Step};
+use super::policy::Policy;
+use crate::domain::{Base, ContainerId, Feature, ImageId, Instance, Namespace, Reference, Version};
+
+use engine::Engine;
+pub use engine::Impossible;
+
+/// A plan that would break a promise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[error("{broken} (step {number}: {step})")]
+pub struct Violation {
+    /// What would happen.
+    pub broken: Broken,
+    /// Which step of the unit, counted from 1.
+    pub number: usize,
+    /// The step.
+    pub step: Step,
+}
+
+/// What must never happen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Broken {
+    /// Something forbids every change.
+    #[error("nothing may be changed: {0}")]
+    Forbidden(&'static str),
+    /// The plan does not fit what was observed.
+    #[error("the plan does not fit what is on the disk: {0}")]
+    Unfitting(Impossible),
+    /// Promise 1.
+    #[error("promise 1: latest would name nothing")]
+    LatestGone,
+    /// Promise 1.
+    #[error("promise 1: latest would be moved to an image that no standing takeover has proven")]
+    LatestUnproven,
+    /// Promise 2.
+    #[error("promise 2: image {0} is used by container {1}")]
+    ImageInUse(ImageId, ContainerId),
+    /// Promise 2.
+    #[error("promise 2: container {} is alive", .0.short())]
+    ContainerAlive(ContainerId),
+    /// Promises 2 and 3.
+    #[error("promise 2: container {} is no local container of an instance under takeover", .0.short())]
+    ContainerForeign(ContainerId),
+    /// Step 2 of the promotion.
+    #[error("container {} was created from what latest names", .0.short())]
+    ContainerFresh(ContainerId),
+    /// Step 3 of the promotion.
+    #[error("promise 4: {0} would be recorded as stable, which is not what is promoted")]
+    VersionUnproven(Version),
+    /// Promise 3.
+    #[error("promise 3: {0} is not in the feature's repositories")]
+    ReferenceForeign(Reference),
+    /// Promise 3.
+    #[error("promise 3: image {0} is not known as the feature's")]
+    ImageForeign(ImageId),
+    /// Promise 3: a tag of a registry may only be given to the local image of the same version.
+    #[error("promise 3: {0} would be moved to an image that is not the local one of this version")]
+    TagForeign(Reference),
+    /// Promise 4.
+    #[error("promise 4: {0} would be promoted though an operator rolled back from it")]
+    RolledBack(ImageId),
+    /// Promise 4.
+    #[error("promise 4: the promoted image would lose {0}")]
+    PromotedLost(String),
+    /// Promise 4.
+    #[error("promise 4: the last version {0} would be gone")]
+    FallbackLost(Version),
+    /// A pin protects from clean-up.
+    #[error("the pinned version {0} would be gone")]
+    PinLost(Version),
+    /// Promise 6.
+    #[error("promise 6: the row FEATURE|{0} is not there, or is no row of the unit's")]
+    RowForeign(Feature),
+}
+
+/// Judges a plan. `memory` is the one that the decision returned with it. The units that are not in the answer may be
+/// carried out; one that is must not be, whole.
+#[must_use]
+pub fn check(observation: &Observation, memory: &Memory, policy: &Policy, plan: &Plan) -> BTreeMap<Base, Violation> {
+    plan.units
+        .iter()
+        .filter_map(|(base, actions)| {
+            Judge::new(base, observation, memory, policy, actions).judge().map(|found| (base.clone(), found))
+        })
+        .collect()
+}
+
+/// What is to be known of one unit to judge its steps.
+struct Judge<'a> {
+    base: &'a Base,
+    observation: &'a Observation,
+    memory: &'a Memory,
+    unit: Option<&'a UnitMemory>,
+    instances: BTreeSet<&'a Instance>,
+    actions: &'a [Action],
+    /// What forbids every change.
+    forbidden: Option<&'static str>,
+    /// What is on the disk before the first step.
+    before: Engine,
+    pins: BTreeSet<&'a Version>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(
+        base: &'a Base,
+        observation: &'a Observation,
+        memory: &'a Memory,
+        policy: &'a Policy,
+        actions: &'a [Action],
+    ) -> Self {
+        let unit = memory.units.get(base);
+        let instances: BTreeSet<_> =
+            memory.instances.keys().filter(|instance| belongs(instance, base, observation, memory)).collect();
+        let policies: Vec<_> = instances.iter().map(|instance| policy.of(&instance.feature)).collect();
+        let forbidden = if observation.kubernetes.disabled {
+            Some("Kubernetes is disabled")
+        } else if !observation.config_initialized {
+            Some("CONFIG_DB is being loaded")
+        } else if policies.iter().any(|policy| !policy.enabled) {
+            Some("policy state=disabled")
+        } else {
+            None
+        };
+        Self {
+            base,
+            observation,
+            memory,
+            unit,
+            instances,
+            actions,
+            forbidden,
+            before: Engine::new(observation, base, unit),
+            pins: policies.into_iter().flat_map(|policy| &policy.pin).collect(),
+        }
+    }
+
+    /// The first step that would break a promise.
+    fn judge(&self) -> Option<Violation> {
+        let mut engine = self.before.clone();
+        let steps = self.actions.iter().flat_map(|action| &action.steps);
+        (1..).zip(steps).find_map(|(number, step)| {
+            let broken = self.step(step, &mut engine).err()?;
+            Some(Violation { broken, number, step: step.clone() })
+        })
+    }
+
+    /// One step: may it be tried, what does it do, and may the world be left like that.
+    fn step(&self, step: &Step, engine: &mut Engine) -> Result<(), Broken> {
+        if let Some(reason) = self.forbidden {
+            return Err(Broken::Forbidden(reason));
+        }
+        match step {
+            Step::Tag { image, reference, proven_by, .. } => self.tag(image, reference, proven_by.as_ref(), engine)?,
+            Step::RemoveContainer { container, .. } => self.remove_container(container, engine)?,
+            Step::RemoveReference { reference, .. } => self.is_own(reference)?,
+            Step::RemoveImage { image } if self.unit.is_none_or(|unit| !unit.images.contains_key(image)) => {
+                return Err(Broken::ImageForeign(image.clone()));
+            }
+            Step::RemoveImage { .. } => {}
+            Step::RecordVersions { row, stable, .. } => self.record(row, stable)?,
+        }
+        engine.play(step).map_err(Broken::Unfitting)?;
+        self.world(engine)
+    }
+
+    fn is_own(&self, reference: &Reference) -> Result<(), Broken> {
+        let is_own = reference.repository.base() == self.base;
+        if is_own { Ok(()) } else { Err(Broken::ReferenceForeign(reference.clone())) }
+    }
+
+    /// A tag may be set for three reasons: `latest` is promoted or restored, the image that `latest` is about to leave
+    /// gets a name, or a registry's tag is given to the local image of the same version.
+    fn tag(
+        &self,
+        image: &ImageId,
+        reference: &Reference,
+        proven_by: Option<&ContainerId>,
+        engine: &Engine,
+    ) -> Result<(), Broken> {
+        self.is_own(reference)?;
+        let latest = engine.named(self.base, Version::LATEST);
+        if reference.is_local_latest() {
+            return match proven_by {
+                Some(container) => self.promote(image, container),
+                None => self.restore(image, latest),
+            };
+        }
+        let Some(tag) = reference.tag() else { return Err(Broken::TagForeign(reference.clone())) };
+        let is_right = if reference.repository.is_local() {
+            latest == Some(image) && self.declared(image) == Some(tag)
+        } else {
+            engine.named(self.base, tag.as_str()) == Some(image)
+        };
+        if is_right { Ok(()) } else { Err(Broken::TagForeign(reference.clone())) }
+    }
+
+    /// A takeover of this image stands in memory, no other takeover of the unit is on another image, the container runs
+    /// and is healthy, and nobody rolled back from the image.
+    fn promote(&self, image: &ImageId, proven_by: &ContainerId) -> Result<(), Broken> {
+        if self.unit.and_then(|unit| unit.rolled_back.as_ref()) == Some(image) {
+            return Err(Broken::RolledBack(image.clone()));
+        }
+        let takeovers: Vec<_> = self.takeovers().collect();
+        let container = self.observation.containers.get(proven_by);
+        let is_proven = takeovers.iter().any(|(_, takeover)| takeover.container == *proven_by)
+            && takeovers.iter().all(|(_, takeover)| takeover.image == *image)
+            && container.is_some_and(|container| {
+                let is_healthy = container.details.as_ref().is_some_and(|details| !details.unhealthy);
+                container.image == *image && container.status == super::ContainerStatus::Running && is_healthy
+            })
+            && self.unit.and_then(|unit| unit.intention.as_ref()).is_some_and(|intention| intention.image == *image);
+        if is_proven { Ok(()) } else { Err(Broken::LatestUnproven) }
+    }
+
+    /// Only a `latest` that is gone may be tagged without a takeover, and only as what was promoted.
+    fn restore(&self, image: &ImageId, latest: Option<&ImageId>) -> Result<(), Broken> {
+        let Some(unit) = self.unit else { return Err(Broken::LatestUnproven) };
+        if unit.rolled_back.as_ref() == Some(image) {
+            return Err(Broken::RolledBack(image.clone()));
+        }
+        let was_promoted = unit.promoted.as_ref().is_some_and(|promoted| promoted.image == *image);
+        if was_promoted && latest.is_none() { Ok(()) } else { Err(Broken::LatestUnproven) }
+    }
+
+    fn remove_container(&self, id: &ContainerId, engine: &Engine) -> Result<(), Broken> {
+        let Some(container) = self.observation.containers.get(id) else {
+            return Err(Broken::ContainerForeign(id.clone()));
+        };
+        if container.status.is_alive() {
+            return Err(Broken::ContainerAlive(id.clone()));
+        }
+        let is_own = self.takeovers().any(|(instance, _)| instance.container_name() == *container.name);
+        if !is_own {
+            return Err(Broken::ContainerForeign(id.clone()));
+        }
+        if engine.named(self.base, Version::LATEST) == Some(&container.image) {
+            return Err(Broken::ContainerFresh(id.clone()));
+        }
+        Ok(())
+    }
+
+    fn record(&self, row: &RowKey, stable: &Version) -> Result<(), Broken> {
+        let is_own = self.instances.iter().any(|instance| rows_of(instance).contains(row));
+        if !is_own || !self.observation.state.contains_key(row) {
+            return Err(Broken::RowForeign(row.key.clone()));
+        }
+        let is_promoted = self.unit.and_then(promotion).is_some_and(|promotion| promotion.version == *stable);
+        if is_promoted { Ok(()) } else { Err(Broken::VersionUnproven(stable.clone())) }
+    }
+
+    /// May the world be left as it is now?
+    fn world(&self, engine: &Engine) -> Result<(), Broken> {
+        let had_latest = self.before.named(self.base, Version::LATEST).is_some();
+        if had_latest && engine.named(self.base, Version::LATEST).is_none() {
+            return Err(Broken::LatestGone);
+        }
+        if let Some((image, container)) = engine.missing_of_a_container(&self.before) {
+            return Err(Broken::ImageInUse(image.clone(), container.clone()));
+        }
+        self.promoted(engine)?;
+        self.fallback(engine)?;
+        for pin in &self.pins {
+            let has_tag = |engine: &Engine| engine.tagged(self.base, pin).next().is_some();
+            let is_declared =
+                |engine: &Engine| engine.images_of(self.base).any(|image| self.declares(image, pin)) || has_tag(engine);
+            let is_lost = |is_there: &dyn Fn(&Engine) -> bool| is_there(&self.before) && !is_there(engine);
+            if is_lost(&has_tag) || is_lost(&is_declared) {
+                return Err(Broken::PinLost((*pin).clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The promoted image stays under its kube references, and any promoted image of any unit stays.
+    fn promoted(&self, engine: &Engine) -> Result<(), Broken> {
+        if let Some(promotion) = self.unit.and_then(promotion) {
+            for reference in self.before.references(&promotion.image).filter(|reference| is_kube(reference, self.base))
+            {
+                if engine.get(reference) != Some(&promotion.image) {
+                    return Err(Broken::PromotedLost(reference.to_string()));
+                }
+            }
+        }
+        let all = self.memory.units.values().filter_map(promotion);
+        let is_lost = |image: &ImageId| self.before.has(image) && !engine.has(image);
+        match all.map(|promotion| &promotion.image).find(|image| is_lost(image)) {
+            Some(image) => Err(Broken::PromotedLost(format!("its place on the disk ({image})"))),
+            None => Ok(()),
+        }
+    }
+
+    /// What STATE_DB will call the last version keeps a kube reference if it has one; where STATE_DB knows none that is
+    /// on the disk, what memory says was promoted before does.
+    fn fallback(&self, engine: &Engine) -> Result<(), Broken> {
+        let promoted = self.unit.and_then(promotion).map(|promotion| &promotion.version);
+        let lasts: Vec<&Version> = self.last_versions().into_iter().filter(|last| Some(*last) != promoted).collect();
+        let is_there = |engine: &Engine, version: &Version| {
+            let mut kube = engine.iter().filter(|(reference, _)| is_kube(reference, self.base));
+            kube.any(|(reference, image)| reference.tag() == Some(version) || self.declares(image, version))
+        };
+        let known: Vec<_> = lasts.into_iter().filter(|version| is_there(&self.before, version)).collect();
+        if let Some(lost) = known.iter().find(|version| !is_there(engine, version)) {
+            return Err(Broken::FallbackLost((*lost).clone()));
+        }
+        let previous = self.unit.and_then(|unit| unit.previous.first()).filter(|_| known.is_empty());
+        let has_kube = |engine: &Engine, image: &ImageId| engine.references(image).any(|r| is_kube(r, self.base));
+        match previous.filter(|proven| has_kube(&self.before, &proven.image) && !has_kube(engine, &proven.image)) {
+            Some(lost) => Err(Broken::FallbackLost(lost.version.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// An image whose version's tag went to the local image is known by its id only, not by what it declares.
+    fn declares(&self, image: &ImageId, version: &Version) -> bool {
+        let is_superseded = self.unit.is_some_and(|unit| unit.superseded.contains(image));
+        !is_superseded && self.declared(image) == Some(version)
+    }
+
+    /// `container_last_version` of each row of the unit, as it will be after the plan.
+    fn last_versions(&self) -> BTreeSet<&'a Version> {
+        let planned = |key: &RowKey| {
+            self.actions.iter().flat_map(|action| &action.steps).find_map(|step| match step {
+                Step::RecordVersions { row, last, .. } if row == key => last.as_ref(),
+                _ => None,
+            })
+        };
+        let rows = self.instances.iter().flat_map(|instance| rows_of(instance));
+        rows.filter_map(|key| {
+            planned(&key).or_else(|| self.observation.state.get(&key).and_then(|row| row.last_version.get()))
+        })
+        .collect()
+    }
+
+    fn takeovers(&self) -> impl Iterator<Item = (&'a Instance, &'a super::Takeover)> {
+        let standing = self.instances.iter().filter_map(|instance| {
+            let memory = self.memory.instances.get(*instance)?;
+            Some((*instance, memory.takeover.as_ref()?)).filter(|_| memory.set_owner == Some(super::Owner::Kube))
+        });
+        standing.collect::<Vec<_>>().into_iter()
+    }
+
+    fn declared(&self, image: &ImageId) -> Option<&'a Version> {
+        self.observation.images.get(image).and_then(|image| image.declared_version())
+    }
+}
+
+/// A reference in one of the unit's registries.
+fn is_kube(reference: &Reference, base: &Base) -> bool {
+    reference.repository.base() == base && !reference.repository.is_local()
+}
+
+/// What is, or is about to be, promoted.
+fn promotion(unit: &UnitMemory) -> Option<&Promotion> {
+    unit.intention.as_ref().or(unit.promoted.as_ref())
+}
+
+/// The rows that may be about an instance: its namespace's, and the host's with the ASIC's number.
+fn rows_of(instance: &Instance) -> Vec<RowKey> {
+    let own = RowKey { namespace: instance.namespace, key: instance.feature.clone() };
+    let on_host = instance.container_name().parse().ok().map(|key| RowKey { namespace: Namespace::Host, key });
+    [own].into_iter().chain(on_host).collect()
+}
+
+/// Whether the instance's image name is `base`: the file says so or, where it is silent, its takeover's image does.
+fn belongs(instance: &Instance, base: &Base, observation: &Observation, memory: &Memory) -> bool {
+    if let Some(named) = observation.image_names.get(&instance.feature) {
+        return named == base;
+    }
+    let Some(takeover) = memory.instances.get(instance).and_then(|memory| memory.takeover.as_ref()) else {
+        return false;
+    };
+    let image = observation.images.get(&takeover.image);
+    image.is_some_and(|image| image.references_of(base).next().is_some())
+        || memory.units.get(base).is_some_and(|unit| unit.images.contains_key(&takeover.image))
+}

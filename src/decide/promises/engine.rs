@@ -1,0 +1,146 @@
+//! A model of the engine that is just large enough for what the agent's steps do to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::memory::UnitMemory;
+use super::super::observation::{Image, Observation};
+use super::super::plan::Step;
+use crate::domain::{Base, ContainerId, ImageId, Reference, Repository, Version};
+
+/// What is on the disk.
+#[derive(Clone)]
+pub(super) struct Engine {
+    references: BTreeMap<Reference, ImageId>,
+    images: BTreeSet<ImageId>,
+    /// Images that something else than a reference keeps: references that are not understood.
+    anchored: BTreeSet<ImageId>,
+    containers: BTreeMap<ContainerId, ImageId>,
+}
+
+/// A step that names something else than what is there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Impossible {
+    /// There is no such image.
+    #[error("there is no image {0}")]
+    NoImage(ImageId),
+    /// The reference names another image, or none.
+    #[error("{0} names another image or none")]
+    NamesAnother(Reference),
+    /// There is no such container.
+    #[error("there is no such container {}", .0.short())]
+    NoContainer(ContainerId),
+    /// The image still has references.
+    #[error("image {0} still has names")]
+    HasReferences(ImageId),
+}
+
+impl Engine {
+    /// The images that are a unit's, with all their references, and every container.
+    pub(super) fn new(observation: &Observation, base: &Base, unit: Option<&UnitMemory>) -> Self {
+        let is_own = |(id, image): &(&ImageId, &Image)| {
+            image.references_of(base).next().is_some() || unit.is_some_and(|unit| unit.images.contains_key(*id))
+        };
+        let images: BTreeMap<_, _> = observation.images.iter().filter(is_own).collect();
+        let named =
+            images.iter().flat_map(|(id, image)| image.references.iter().map(move |r| (r.clone(), (*id).clone())));
+        let anchored = images.iter().filter(|(_, image)| image.unreadable_references > 0);
+        let containers = observation.containers.iter();
+        Self {
+            references: named.collect(),
+            images: images.keys().map(|id| (*id).clone()).collect(),
+            anchored: anchored.map(|(id, _)| (*id).clone()).collect(),
+            containers: containers.map(|(id, container)| (id.clone(), container.image.clone())).collect(),
+        }
+    }
+
+    /// Does what the engine will do. A last reference takes the image along.
+    pub(super) fn play(&mut self, step: &Step) -> Result<(), Impossible> {
+        match step {
+            Step::Tag { image, .. } if !self.has(image) => Err(Impossible::NoImage(image.clone())),
+            Step::Tag { reference, from, .. } if self.references.get(reference) != from.as_ref() => {
+                Err(Impossible::NamesAnother(reference.clone()))
+            }
+            Step::Tag { image, reference, .. } => {
+                self.references.insert(reference.clone(), image.clone());
+                Ok(())
+            }
+            Step::RemoveContainer { container, .. } => {
+                let found = self.containers.remove(container);
+                found.map(|_| ()).ok_or_else(|| Impossible::NoContainer(container.clone()))
+            }
+            Step::RemoveReference { reference, image } => self.remove_reference(reference, image),
+            Step::RemoveImage { image } if !self.has(image) => Err(Impossible::NoImage(image.clone())),
+            Step::RemoveImage { image } if self.is_named(image) => Err(Impossible::HasReferences(image.clone())),
+            Step::RemoveImage { image } => {
+                self.images.remove(image);
+                Ok(())
+            }
+            Step::RecordVersions { .. } => Ok(()),
+        }
+    }
+
+    fn remove_reference(&mut self, reference: &Reference, image: &ImageId) -> Result<(), Impossible> {
+        if self.references.get(reference) != Some(image) {
+            return Err(Impossible::NamesAnother(reference.clone()));
+        }
+        self.references.remove(reference);
+        // A repository's last tag takes its digests along.
+        let repository = &reference.repository;
+        let is_here = |other: &Reference, id: &ImageId| id == image && other.repository == *repository;
+        if !self.references.iter().any(|(other, id)| is_here(other, id) && other.tag().is_some()) {
+            self.references.retain(|other, id| !is_here(other, id));
+        }
+        if !self.is_named(image) {
+            self.images.remove(image);
+        }
+        Ok(())
+    }
+
+    fn is_named(&self, image: &ImageId) -> bool {
+        self.anchored.contains(image) || self.references.values().any(|named| named == image)
+    }
+
+    /// Whether the image is on the disk.
+    pub(super) fn has(&self, image: &ImageId) -> bool {
+        self.images.contains(image)
+    }
+
+    /// What a reference names.
+    pub(super) fn get(&self, reference: &Reference) -> Option<&ImageId> {
+        self.references.get(reference)
+    }
+
+    /// What the local `BASE:tag` names, if it is on the disk.
+    pub(super) fn named(&self, base: &Base, tag: &str) -> Option<&ImageId> {
+        let reference = Repository::local(base.clone()).tagged(tag.parse().ok()?);
+        self.references.get(&reference).filter(|image| self.has(image))
+    }
+
+    /// Every reference and its image.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Reference, &ImageId)> {
+        self.references.iter()
+    }
+
+    /// The references of an image.
+    pub(super) fn references(&self, image: &ImageId) -> impl Iterator<Item = &Reference> {
+        self.references.iter().filter(move |(_, id)| *id == image).map(|(reference, _)| reference)
+    }
+
+    /// The images in repositories of `base`.
+    pub(super) fn images_of(&self, base: &Base) -> impl Iterator<Item = &ImageId> {
+        self.references.iter().filter(move |(reference, _)| reference.repository.base() == base).map(|(_, id)| id)
+    }
+
+    /// The references in repositories of `base` with this tag.
+    pub(super) fn tagged(&self, base: &Base, tag: &Version) -> impl Iterator<Item = &Reference> {
+        self.references
+            .keys()
+            .filter(move |reference| reference.repository.base() == base && reference.tag() == Some(tag))
+    }
+
+    /// A container whose image was there before and is not any more.
+    pub(super) fn missing_of_a_container(&self, before: &Self) -> Option<(&ImageId, &ContainerId)> {
+        let used = self.containers.iter().map(|(container, image)| (image, container));
+        used.into_iter().find(|(image, _)| before.has(image) && !self.has(image))
+    }
+}

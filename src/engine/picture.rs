@@ -1,0 +1,74 @@
+//! What is on the engine, and what of it is to be read again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::parse;
+use crate::clock;
+use crate::decide::{Container, Image};
+use crate::domain::{ContainerId, ImageId};
+
+/// Every image and container of the engine at one moment. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// The images on the disk.
+    pub images: Arc<BTreeMap<ImageId, Image>>,
+    /// The containers, running or not.
+    pub containers: Arc<BTreeMap<ContainerId, Container>>,
+}
+
+impl Picture {
+    /// The containers, with the ages of this moment: those in the picture are of when each start was first seen, so that
+    /// pictures between which nothing happened are equal.
+    #[must_use]
+    pub fn containers_now(&self) -> BTreeMap<ContainerId, Container> {
+        let (wall, since_boot) = (clock::wall(), clock::since_boot());
+        let mut containers = BTreeMap::clone(&self.containers);
+        for details in containers.values_mut().filter_map(|container| container.details.as_mut()) {
+            details.started = parse::age(&details.started_at, wall, since_boot);
+        }
+        containers
+    }
+}
+
+/// What is to be read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dirty {
+    /// The list of containers.
+    pub containers: bool,
+    /// The list of images.
+    pub images: bool,
+    /// The details of these containers.
+    pub details: BTreeSet<ContainerId>,
+    /// The details of all containers.
+    pub all_details: bool,
+}
+
+impl Dirty {
+    /// Nothing: only what has become interesting is read.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// Both lists and the details of every interesting container. What an image id stands for never changes, so what
+    /// is known of images stays known.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { containers: true, images: true, details: BTreeSet::new(), all_details: true }
+    }
+
+    /// Whether there is nothing to read.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds what is dirty in `other`.
+    pub fn merge(&mut self, other: Self) {
+        self.containers |= other.containers;
+        self.images |= other.images;
+        self.details.extend(other.details);
+        self.all_details |= other.all_details;
+    }
+}

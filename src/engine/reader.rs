@@ -1,0 +1,246 @@
+//! From lists and inspections to a picture, asking only for what is not known yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::{StreamExt as _, stream};
+
+use super::client::Engine;
+use super::error::EngineError;
+use super::interest::Interest;
+use super::oom::OomKills;
+use super::parse::{self, InspectedContainer};
+use super::picture::{Dirty, Picture};
+use crate::clock;
+use crate::decide::{Container, ContainerDetails, ContainerStatus, Image, ImageVersion};
+use crate::domain::{ContainerId, ImageId, Value, Version};
+
+/// How many inspections are under way at once: enough to hide the engine's latency, few enough not to load it.
+const CONCURRENT: usize = 8;
+
+/// What readers of one engine share: what never changes, and what was heard. Never locked across a call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared(Arc<Mutex<Known>>);
+
+/// What is known beyond the lists.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// `IMAGE_VERSION` of the images inspected: an id stands for a content, which never changes.
+    versions: BTreeMap<ImageId, Value<Version>>,
+    /// Kills for lack of memory.
+    pub(super) oom: OomKills,
+}
+
+impl Shared {
+    /// What is known. A thread that panicked here left nothing half done.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Inspections of containers, and the details of those that ran.
+type Inspected = BTreeMap<ContainerId, (InspectedContainer, Option<ContainerDetails>)>;
+
+/// Reads pictures, keeping what it has read until it is said to be dirty.
+#[derive(Debug)]
+pub struct Reader {
+    engine: Engine,
+    shared: Shared,
+    /// What is still to be read, after a read that failed half-way too.
+    dirty: Dirty,
+    /// The lists as they were read, without details and versions.
+    containers: BTreeMap<ContainerId, Container>,
+    images: BTreeMap<ImageId, Image>,
+    /// What inspections of running containers told.
+    inspected: Inspected,
+    /// The last picture.
+    picture: Picture,
+}
+
+impl Reader {
+    /// A reader that has read nothing yet.
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
+        Self::sharing(engine, Shared::default())
+    }
+
+    /// A reader that has read nothing yet and shares what is known.
+    pub(super) fn sharing(engine: Engine, shared: Shared) -> Self {
+        Self {
+            engine,
+            shared,
+            dirty: Dirty::everything(),
+            containers: BTreeMap::new(),
+            images: BTreeMap::new(),
+            inspected: BTreeMap::new(),
+            picture: Picture::default(),
+        }
+    }
+
+    /// Reads what is dirty and what `interest` asks for and is not known yet. The first read reads everything.
+    ///
+    /// What vanishes between a list and its inspection is simply gone.
+    ///
+    /// # Errors
+    /// If the engine cannot be asked; what was to be read is then still to be read.
+    pub async fn read(&mut self, dirty: Dirty, interest: &Interest) -> Result<Picture, EngineError> {
+        self.dirty.merge(dirty);
+        self.list().await?;
+        self.inspect_containers(interest).await?;
+        self.inspect_images(interest).await?;
+        self.dirty = Dirty::nothing();
+        Ok(self.assemble())
+    }
+
+    /// Fetches the lists that are dirty, both at once, and forgets what is gone.
+    async fn list(&mut self) -> Result<(), EngineError> {
+        let Dirty { containers, images, .. } = self.dirty;
+        let (containers, images) = tokio::try_join!(
+            listed(containers, self.engine.list_containers()),
+            listed(images, self.engine.list_images()),
+        )?;
+        if let Some(containers) = containers {
+            self.containers = containers.iter().filter_map(parse::container).collect();
+            let listed = &self.containers;
+            self.inspected.retain(|id, _| listed.get(id).is_some_and(|one| one.status == ContainerStatus::Running));
+            self.shared.lock().oom.retain(|id| listed.contains_key(id));
+        }
+        if let Some(images) = images {
+            self.images = images.iter().filter_map(parse::image).collect();
+            let listed = &self.images;
+            self.shared.lock().versions.retain(|id, _| listed.contains_key(id));
+        }
+        Ok(())
+    }
+
+    /// Inspects the interesting containers that run, unless that is known.
+    async fn inspect_containers(&mut self, interest: &Interest) -> Result<(), EngineError> {
+        let dirty = &self.dirty;
+        let is_dirty = |id: &ContainerId| dirty.all_details || dirty.details.contains(id);
+        let inspected = std::mem::take(&mut self.inspected);
+        let (stale, known): (Inspected, Inspected) = inspected.into_iter().partition(|(id, _)| is_dirty(id));
+        let wanted = self.containers.iter().filter(|(id, container)| {
+            let is_running = container.status == ContainerStatus::Running;
+            is_running && interest.wants_container(id, container) && !known.contains_key(id)
+        });
+        let wanted: Vec<ContainerId> = wanted.map(|(id, _)| id.clone()).collect();
+        self.inspected = known;
+        let mut answers = stream::iter(wanted)
+            .map(|id| {
+                let engine = self.engine.clone();
+                async move {
+                    let answer = engine.inspect_container(&id).await;
+                    (id, answer)
+                }
+            })
+            .buffer_unordered(CONCURRENT);
+        while let Some((id, answer)) = answers.next().await {
+            match answer {
+                Ok(answer) => {
+                    let inspected = parse::inspected(&answer);
+                    let before = stale.get(&id).and_then(|(_, details)| details.as_ref());
+                    let details = details(&self.shared, &id, &inspected, before);
+                    self.inspected.insert(id, (inspected, details));
+                }
+                Err(EngineError::NotFound { .. }) => {
+                    self.containers.remove(&id);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Inspects the interesting images, and those of interesting containers, unless they are known.
+    async fn inspect_images(&mut self, interest: &Interest) -> Result<(), EngineError> {
+        let used: BTreeSet<&ImageId> = self
+            .containers
+            .iter()
+            .filter(|(id, container)| interest.wants_container(id, container))
+            .map(|(_, container)| &container.image)
+            .collect();
+        let wanted: Vec<ImageId> = {
+            let known = self.shared.lock();
+            let wanted = self.images.iter().filter(|(id, image)| {
+                (used.contains(id) || interest.wants_image(id, image)) && !known.versions.contains_key(id)
+            });
+            wanted.map(|(id, _)| id.clone()).collect()
+        };
+        let mut answers = stream::iter(wanted)
+            .map(|id| {
+                let engine = self.engine.clone();
+                async move {
+                    let answer = engine.inspect_image(id.as_str()).await;
+                    (id, answer)
+                }
+            })
+            .buffer_unordered(CONCURRENT);
+        while let Some((id, answer)) = answers.next().await {
+            match answer {
+                Ok(answer) => {
+                    self.shared.lock().versions.insert(id, parse::image_version(&answer));
+                }
+                Err(EngineError::NotFound { .. }) => {
+                    self.images.remove(&id);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts together what is known. What did not change is shared with the last picture.
+    fn assemble(&mut self) -> Picture {
+        let mut images = self.images.clone();
+        {
+            let known = self.shared.lock();
+            for (id, image) in &mut images {
+                if let Some(version) = known.versions.get(id) {
+                    image.version = ImageVersion::Read(version.clone());
+                }
+            }
+        }
+        let mut containers = self.containers.clone();
+        for (id, (inspected, details)) in &self.inspected {
+            if let Some(container) = containers.get_mut(id) {
+                container.status = inspected.status;
+                container.created_from.clone_from(&inspected.created_from);
+                container.details.clone_from(details);
+            }
+        }
+        if *self.picture.images != images {
+            self.picture.images = Arc::new(images);
+        }
+        if *self.picture.containers != containers {
+            self.picture.containers = Arc::new(containers);
+        }
+        self.picture.clone()
+    }
+}
+
+/// A list, if it is wanted.
+async fn listed<T>(
+    is_wanted: bool,
+    list: impl Future<Output = Result<T, EngineError>>,
+) -> Result<Option<T>, EngineError> {
+    if is_wanted { list.await.map(Some) } else { Ok(None) }
+}
+
+/// The details of a container that runs; none if it does not any more, which an event is about to say.
+///
+/// The age of a start that was known `before` stays what it was: a picture is another one when something happened, not
+/// when time has passed. [`Picture::containers_now`] tells the ages of the moment.
+fn details(
+    shared: &Shared,
+    id: &ContainerId,
+    inspected: &InspectedContainer,
+    before: Option<&ContainerDetails>,
+) -> Option<ContainerDetails> {
+    let started_at = inspected.started_at.clone().filter(|_| inspected.status == ContainerStatus::Running)?;
+    let oom_kills = shared.lock().oom.count(id, &started_at, inspected.oom_killed);
+    let started = match before {
+        Some(before) if before.started_at == started_at => before.started,
+        _ => parse::age(&started_at, clock::wall(), clock::since_boot()),
+    };
+    Some(ContainerDetails { started_at, started, unhealthy: inspected.unhealthy, oom_kills })
+}

@@ -1,0 +1,8 @@
+//! The shell around the engine, tried on a real one.
+
+mod away;
+mod bench;
+mod executing;
+mod fixture;
+mod reading;
+mod watching;

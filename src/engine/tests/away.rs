@@ -1,0 +1,118 @@
+//! An engine that is not there, is slow, refuses, or comes back.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+use imgmgrd_test_support::Engine as Dockerd;
+use imgmgrd_test_support::workdir::Workdir;
+use tokio::sync::watch;
+
+use super::fixture::{Rig, interest, until};
+use crate::engine::{Engine, EngineError, Interest, State, watch};
+
+fn is_there(state: &State) -> bool {
+    state.picture.is_some() && state.away.is_none()
+}
+
+fn is_away(state: &State) -> bool {
+    state.picture.is_none() && state.away.is_some()
+}
+
+#[tokio::test]
+async fn no_socket_and_nobody_listening() {
+    let folder = Workdir::new();
+    let missing = Engine::connect(&format!("unix://{}/no.sock", folder.path().display())).unwrap();
+    let error = missing.version().await.unwrap_err();
+    assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("is the engine running? systemctl status docker"), "{error}");
+
+    let path = folder.path().join("dead.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let error = Engine::connect(path.to_str().unwrap()).unwrap().version().await.unwrap_err();
+    assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
+    let error = Engine::connect("tcp://127.0.0.1:1").unwrap().version().await.unwrap_err();
+    assert!(matches!(error, EngineError::Unreachable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn no_permission() {
+    // Root is never refused by modes, so the answer is taken from the system's words for it.
+    let folder = Workdir::new();
+    let path = folder.path().join("docker.sock");
+    let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    let host = path.display().to_string().parse().unwrap();
+    let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let error = EngineError::io("looking".to_owned(), &host, &denied);
+    assert!(matches!(error, EngineError::PermissionDenied { .. }) && error.is_away());
+    assert!(error.to_string().ends_with("run as root or as a member of the group \"docker\""), "{error}");
+}
+
+#[tokio::test]
+async fn the_version_is_negotiated() {
+    let rig = Rig::new();
+    let version = rig.engine.version().await.unwrap();
+    assert!(!version.version.is_empty() && !version.storage_driver.is_empty(), "{version:?}");
+    let newest = bollard::API_DEFAULT_VERSION.to_string();
+    assert!(version.negotiated == version.api_version || version.negotiated == newest, "{version:?}");
+}
+
+#[tokio::test]
+async fn an_engine_that_restarts_is_followed_again() {
+    let mut rig = Rig::new();
+    let image = rig.image("docker-snmp:1");
+    let (_interest, receiver) = watch::channel(interest(&["snmp"], &["docker-snmp"]));
+    let watcher = watch(rig.engine.clone(), receiver);
+    let mut state = watcher.state();
+    let before = until(&mut state, "read", is_there).await;
+    rig.dockerd.stop();
+    let away = until(&mut state, "away", is_away).await;
+    assert!(away.away.unwrap().contains("systemctl status docker"));
+    rig.dockerd.start_again();
+    let since = Instant::now();
+    let after = until(&mut state, "back", is_there).await;
+    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    assert!(after.generation > before.generation);
+    // The new stream works.
+    rig.dockerd.tag(image.as_str(), "docker-snmp:2");
+    until(&mut state, "tagged", |state| {
+        state.picture.as_ref().is_some_and(|picture| picture.images[&image].references.len() == 2)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_engine_that_appears_later_is_found() {
+    let folder = Workdir::new();
+    let path = folder.folder("d");
+    let engine = Engine::connect(&format!("unix://{}/docker.sock", path.display())).unwrap();
+    let (_interest, receiver) = watch::channel(Interest::default());
+    let watcher = watch(engine, receiver);
+    let mut state = watcher.state();
+    until(&mut state, "away", is_away).await;
+    let _dockerd = Dockerd::start(&path);
+    watcher.resync();
+    let since = Instant::now();
+    until(&mut state, "there", is_there).await;
+    assert!(since.elapsed() < Duration::from_secs(1), "a resync ends the pause: {:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_ends_in_a_deadline() {
+    let mut rig = Rig::new();
+    let (_interest, receiver) = watch::channel(Interest::default());
+    let watcher = watch(rig.engine.clone(), receiver);
+    let mut state = watcher.state();
+    until(&mut state, "read", is_there).await;
+    rig.dockerd.pause();
+    watcher.resync();
+    let since = Instant::now();
+    let error = watcher.fresh(&Interest::default()).await.unwrap_err();
+    assert!(matches!(error, EngineError::TimedOut { .. }), "{error:?}");
+    assert!((9..12).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    let away = until(&mut state, "away", is_away).await;
+    assert!(away.away.unwrap().contains("did not answer"), "{:?}", state.borrow());
+    rig.dockerd.resume();
+    watcher.resync();
+    until(&mut state, "back", is_there).await;
+}

@@ -1,0 +1,141 @@
+//! What a step does, and what it refuses to do.
+
+use imgmgrd_test_support::{ContainerSpec, Image as TestImage, Registry};
+
+use super::fixture::{Rig, id, kube_spec, reference};
+use crate::decide::Step;
+use crate::domain::{ContainerId, ImageId};
+use crate::engine::{EngineError, Outcome, Skipped, execute};
+
+fn tag(image: &ImageId, to: &str, from: Option<&ImageId>, proven_by: Option<&ContainerId>) -> Step {
+    Step::Tag { image: image.clone(), reference: reference(to), from: from.cloned(), proven_by: proven_by.cloned() }
+}
+
+fn remove_reference(from: &str, image: &ImageId) -> Step {
+    Step::RemoveReference { reference: reference(from), image: image.clone() }
+}
+
+fn remove_container(container: &ContainerId, name: &str, image: &ImageId) -> Step {
+    Step::RemoveContainer { container: container.clone(), name: name.into(), image: image.clone() }
+}
+
+impl Rig {
+    async fn does(&self, step: &Step) -> Outcome {
+        execute(&self.engine, step).await.unwrap_or_else(|error| panic!("{step}: {error}"))
+    }
+}
+
+const DONE: Outcome = Outcome::Done { reclaimed: 0 };
+const MOVED: Outcome = Outcome::Skipped(Skipped::ReferenceMoved);
+
+#[tokio::test]
+async fn a_tag_is_moved_from_where_it_is_known_to_be() {
+    let rig = Rig::new();
+    let (old, new) = (rig.image("docker-snmp:latest"), rig.image("r.example/docker-snmp:2"));
+    let third = rig.image("docker-snmp:3");
+    assert_eq!(rig.does(&tag(&new, "docker-snmp:latest", None, None)).await, MOVED);
+    assert_eq!(rig.does(&tag(&new, "docker-snmp:latest", Some(&third), None)).await, MOVED);
+    assert_eq!(rig.does(&tag(&new, "docker-snmp:latest", Some(&old), None)).await, DONE);
+    assert_eq!(rig.does(&tag(&new, "docker-snmp:latest", Some(&old), None)).await, Outcome::AlreadyDone);
+    assert_eq!(rig.does(&tag(&old, "docker-snmp:1", Some(&new), None)).await, MOVED);
+    assert_eq!(rig.does(&tag(&old, "docker-snmp:1", None, None)).await, DONE);
+    assert_eq!(rig.dockerd.images()["docker-snmp:latest"], new.as_str());
+    assert_eq!(rig.dockerd.images()["docker-snmp:1"], old.as_str());
+    let gone = id(&format!("sha256:{}", "0".repeat(64)));
+    let outcome = rig.does(&tag(&gone, "docker-snmp:4", None, None)).await;
+    assert_eq!(outcome, Outcome::Skipped(Skipped::ImageGone));
+}
+
+#[tokio::test]
+async fn a_promotion_needs_its_proof() {
+    let rig = Rig::new();
+    let (image, other) = (rig.image("r.example/docker-snmp:2"), rig.image("r.example/docker-snmp:3"));
+    let proof = rig.kube("snmp", &image);
+    let unproven = Outcome::Skipped(Skipped::Unproven);
+    let latest = "docker-snmp:latest";
+    assert_eq!(rig.does(&tag(&other, latest, None, Some(&proof))).await, unproven);
+    rig.dockerd.stop_container(proof.as_str());
+    assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, unproven);
+    let looping = rig.run(&ContainerSpec::new("looping", image.as_str()).script("exit 1").restart_always());
+    assert_eq!(rig.does(&tag(&image, latest, None, Some(&looping))).await, unproven);
+    rig.dockerd.start_container(proof.as_str());
+    assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, DONE);
+    rig.dockerd.remove_container(proof.as_str());
+    assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, unproven);
+}
+
+#[tokio::test]
+async fn only_the_container_that_was_meant_is_removed() {
+    let rig = Rig::new();
+    let (image, other) = (rig.image("docker-snmp:1"), rig.image("docker-snmp:2"));
+    let container = rig.stopped("snmp", "docker-snmp:1");
+    let changed = Outcome::Skipped(Skipped::ContainerChanged);
+    assert_eq!(rig.does(&remove_container(&container, "bgp", &image)).await, changed);
+    assert_eq!(rig.does(&remove_container(&container, "snmp", &other)).await, changed);
+    rig.dockerd.start_container("snmp");
+    let alive = rig.does(&remove_container(&container, "snmp", &image)).await;
+    assert_eq!(alive, Outcome::Skipped(Skipped::ContainerAlive));
+    assert!(rig.dockerd.is_running("snmp"));
+    rig.dockerd.stop_container("snmp");
+    assert_eq!(rig.does(&remove_container(&container, "snmp", &image)).await, DONE);
+    assert_eq!(rig.does(&remove_container(&container, "snmp", &image)).await, Outcome::AlreadyDone);
+}
+
+#[tokio::test]
+async fn references_go_one_by_one_and_the_image_with_the_last() {
+    let rig = Rig::new();
+    let (image, other) = (rig.image("docker-snmp:1"), rig.image("docker-snmp:2"));
+    rig.dockerd.tag(image.as_str(), "r.example:5000/docker-snmp:1");
+    assert_eq!(rig.does(&remove_reference("docker-snmp:1", &other)).await, MOVED);
+    assert_eq!(rig.does(&remove_reference("docker-snmp:1", &image)).await, DONE);
+    assert_eq!(rig.does(&remove_reference("docker-snmp:1", &image)).await, Outcome::AlreadyDone);
+    rig.stopped("snmp", image.as_str());
+    assert_eq!(rig.does(&remove_reference("r.example:5000/docker-snmp:1", &image)).await, Outcome::InUse);
+    rig.dockerd.remove_container("snmp");
+    let outcome = rig.does(&remove_reference("r.example:5000/docker-snmp:1", &image)).await;
+    assert!(matches!(outcome, Outcome::Done { reclaimed } if reclaimed > 100_000), "{outcome:?}");
+    assert_eq!(rig.dockerd.image(image.as_str()), None);
+    assert!(rig.dockerd.image(other.as_str()).is_some());
+}
+
+#[tokio::test]
+async fn digest_references_and_images_without_a_name() {
+    let rig = Rig::new();
+    let registry = Registry::start(&rig.folder.folder("r"));
+    let digest = registry.publish("docker-snmp", "1", &TestImage::new(Some("1")));
+    let by_digest = format!("{}@{digest}", registry.repository("docker-snmp"));
+    let image = id(&rig.dockerd.pull(&by_digest));
+    let remove_image = Step::RemoveImage { image: image.clone() };
+    assert_eq!(rig.does(&remove_image).await, Outcome::Skipped(Skipped::ImageNamed));
+    assert!(
+        matches!(rig.does(&remove_reference(&by_digest, &image)).await, Outcome::Done { reclaimed } if reclaimed > 0)
+    );
+    assert_eq!(rig.does(&remove_image).await, Outcome::AlreadyDone);
+
+    let (nameless, other) = (rig.image("docker-snmp:1"), rig.image("docker-snmp:2"));
+    rig.dockerd.tag(other.as_str(), "docker-snmp:1");
+    rig.stopped("snmp", nameless.as_str());
+    let remove_image = Step::RemoveImage { image: nameless.clone() };
+    assert_eq!(rig.does(&remove_image).await, Outcome::InUse);
+    rig.dockerd.remove_container("snmp");
+    assert!(matches!(rig.does(&remove_image).await, Outcome::Done { reclaimed } if reclaimed > 0));
+}
+
+#[tokio::test]
+async fn what_runs_is_never_removed() {
+    let rig = Rig::new();
+    let image = rig.image("docker-snmp:1");
+    rig.run(&kube_spec("snmp", &image));
+    assert_eq!(rig.does(&remove_reference("docker-snmp:1", &image)).await, Outcome::InUse);
+}
+
+#[tokio::test]
+async fn redis_steps_are_refused() {
+    let engine = crate::engine::Engine::connect("/nowhere").unwrap();
+    let step = Step::RecordVersions {
+        row: crate::decide::RowKey { namespace: crate::domain::Namespace::Host, key: "snmp".parse().unwrap() },
+        stable: "1".parse().unwrap(),
+        last: None,
+    };
+    assert!(matches!(execute(&engine, &step).await, Err(EngineError::NotAnEngineStep { .. })));
+}

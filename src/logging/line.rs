@@ -1,0 +1,122 @@
+//! One event as text that fits in one line, whatever its values hold.
+
+use std::fmt::{self, Write};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
+
+/// The most bytes of a message or of all fields that are logged.
+const MOST: usize = 8 << 10;
+
+/// An event's text: printable, on one line, of bounded size.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// The message.
+    pub(super) message: String,
+    /// The other fields, each as ` name=value`.
+    pub(super) fields: String,
+    /// Each of them by itself, for the journal's index.
+    pub(super) pairs: Vec<(&'static str, String)>,
+}
+
+impl Line {
+    pub(super) fn of(event: &Event<'_>) -> Self {
+        let mut line = Self::default();
+        event.record(&mut line);
+        // An event of Redis's or Docker's client says whose it is.
+        let target = event.metadata().target();
+        if *event.metadata().level() <= Level::WARN && !target.starts_with(env!("CARGO_CRATE_NAME")) {
+            line.message.insert_str(0, &format!("{target}: "));
+        }
+        line
+    }
+
+    /// Message and fields.
+    pub(super) fn text(&self) -> String {
+        format!("{}{}", self.message, self.fields)
+    }
+
+    fn add(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let mut text = String::new();
+        // An escaping writer fails when it is full; a value's own `Display` has no reason to.
+        let complete = write!(Escaping(&mut text), "{value}").is_ok();
+        if !complete {
+            text.push_str("...");
+        }
+        if field.name() == "message" {
+            self.message = text;
+            return;
+        }
+        if self.fields.len() < MOST {
+            // What is one word stays as it is; what a reader could take for several is put in quotes.
+            let quoted = text.is_empty() || text.contains([' ', '"', '=']);
+            let text = if quoted { format!("\"{}\"", text.replace('"', "\\\"")) } else { text.clone() };
+            self.fields.push(' ');
+            self.fields.push_str(field.name());
+            self.fields.push('=');
+            self.fields.push_str(&text);
+        }
+        self.pairs.push((field.name(), text));
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format_args!("{value:?}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.add(field, format_args!("{value}"));
+    }
+}
+
+/// Writes text with control characters escaped, until it is long enough.
+struct Escaping<'a>(&'a mut String);
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            if self.0.len() >= MOST {
+                return Err(fmt::Error);
+            }
+            if is_harmless(character) { self.0.push(character) } else { self.0.extend(character.escape_default()) }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a terminal and a log file show this character as one, where it stands.
+fn is_harmless(character: char) -> bool {
+    // Line and paragraph separators end lines for some readers; the others turn the direction of writing.
+    let is_format =
+        matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    !character.is_control() && !is_format
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_forge_a_line_is_escaped() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("Zürich 東京", "Zürich 東京"),
+            ("a\nb\r\tc", "a\\nb\\r\\tc"),
+            ("\x1b[31mred", "\\u{1b}[31mred"),
+            ("\u{85}\u{2028}\u{202e}", "\\u{85}\\u{2028}\\u{202e}"),
+            ("nul\0", "nul\\u{0}"),
+        ] {
+            let mut shown = String::new();
+            write!(Escaping(&mut shown), "{text}").unwrap();
+            assert_eq!(shown, expected);
+        }
+        let mut shown = String::new();
+        assert!(write!(Escaping(&mut shown), "{}", "x".repeat(1 << 20)).is_err());
+        assert_eq!(shown.len(), MOST);
+    }
+}

@@ -1,0 +1,106 @@
+//! The fields of a policy row, and what each may hold.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use crate::decide::FeaturePolicy;
+use crate::domain::{Age, Version};
+
+/// A field of a policy row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Field {
+    State,
+    StableTime,
+    KeepVersions,
+    Cleanup,
+    Pin,
+}
+
+/// The range of `stable_time`, in seconds.
+const STABLE_TIME: RangeInclusive<u32> = 0..=86_400;
+/// The range of `keep_versions`.
+const KEEP_VERSIONS: RangeInclusive<u32> = 2..=10;
+
+impl FromStr for Field {
+    /// What the fields are.
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "state" => Ok(Self::State),
+            "stable_time" => Ok(Self::StableTime),
+            "keep_versions" => Ok(Self::KeepVersions),
+            "cleanup" => Ok(Self::Cleanup),
+            "pin" => Ok(Self::Pin),
+            _ => Err("no such field; the fields are state, stable_time, keep_versions, cleanup and, of a feature, pin"
+                .to_owned()),
+        }
+    }
+}
+
+impl Field {
+    /// The setting in `text`, or what is allowed instead.
+    pub(super) fn parse(self, text: &str) -> Result<Setting, String> {
+        match self {
+            Self::State | Self::Cleanup => match text {
+                _ if text.eq_ignore_ascii_case("enabled") => Ok(Setting::Enabled(true)),
+                _ if text.eq_ignore_ascii_case("disabled") => Ok(Setting::Enabled(false)),
+                _ => Err("it must be enabled or disabled".to_owned()),
+            },
+            Self::StableTime => number(text, STABLE_TIME).map(Setting::Number),
+            Self::KeepVersions => number(text, KEEP_VERSIONS).map(Setting::Number),
+            Self::Pin => text.parse().map(Setting::Version).map_err(|error: crate::domain::InvalidName| {
+                // The value is shown beside it already.
+                let text = error.to_string();
+                text.split_once("valid version: ").map_or(text.clone(), |(_, rule)| format!("it must be {rule}"))
+            }),
+        }
+    }
+}
+
+/// A number in digits only, within `range`.
+fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("it must be {}..{}", range.start(), range.end()))
+}
+
+/// What a field holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Setting {
+    Enabled(bool),
+    Number(u32),
+    Version(Version),
+}
+
+impl Setting {
+    /// Makes `policy` what this setting of `field` asks for.
+    pub(super) fn apply(&self, field: Field, policy: &mut FeaturePolicy) {
+        match (field, self) {
+            (Field::State, Self::Enabled(enabled)) => policy.enabled = *enabled,
+            (Field::Cleanup, Self::Enabled(enabled)) => policy.cleanup = *enabled,
+            (Field::StableTime, Self::Number(seconds)) => policy.stable_time = Age::from_seconds(u64::from(*seconds)),
+            (Field::KeepVersions, Self::Number(count)) => {
+                policy.keep_versions = u8::try_from(*count).unwrap_or(FeaturePolicy::KEEP_VERSIONS);
+            }
+            (Field::Pin, Self::Version(version)) => {
+                policy.pin.insert(version.clone());
+            }
+            // `Field::parse` makes no other pairs.
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enabled(true) => f.write_str("enabled"),
+            Self::Enabled(false) => f.write_str("disabled"),
+            Self::Number(number) => number.fmt(f),
+            Self::Version(version) => version.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The state directory, and the lock by which only one agent acts on a switch.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::file;
+
+/// The name of the lock file. It stays when the agent ends: the lock is on the open file, not in its existence.
+const LOCK: &str = "lock";
+
+/// A state directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another agent holds it.
+    #[error("{}: another imgmgrd{} uses this state directory; stop it first", path.display(), with_pid(*.pid))]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The other process, if it could be read.
+        pid: Option<u32>,
+    },
+    /// It cannot be created, opened or written.
+    #[error("{}: the state directory cannot be used: {cause}{}", path.display(), mend(cause))]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+fn with_pid(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+}
+
+fn mend(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => "; run as root, or give another one with --state-dir",
+        io::ErrorKind::ReadOnlyFilesystem => "; give one on a writable file system with --state-dir",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; remove what is in its place, or give another one with --state-dir"
+        }
+        io::ErrorKind::StorageFull => "; free space on that file system",
+        _ => "",
+    }
+}
+
+/// An open state directory. Clones share the lock, which falls with the last of them.
+#[derive(Clone, Debug)]
+pub struct StateDirectory {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    /// The locked file; none if the directory was opened for reading only.
+    lock: Option<File>,
+}
+
+impl StateDirectory {
+    /// Opens `path` to read and write, creating it if need be, and locks it. What a killed predecessor left half
+    /// written is removed.
+    ///
+    /// # Errors
+    /// If another process holds the lock, or the directory cannot be used.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let unusable = |cause| StateError::Unusable { path: path.to_owned(), cause };
+        DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(unusable)?;
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join(LOCK));
+        let mut lock = open.map_err(unusable)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                return Err(StateError::Locked { path: path.to_owned(), pid: pid_in(&mut lock) });
+            }
+            Err(errno) => return Err(unusable(errno.into())),
+        }
+        // Only for people: a disk that is full must not keep the agent from starting.
+        if let Err(error) = write_pid(&mut lock) {
+            tracing::debug!(%error, "the process id could not be written to the lock file");
+        }
+        file::remove_leftovers(path).map_err(unusable)?;
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), lock: Some(lock) }) })
+    }
+
+    /// Opens `path` for a command that only looks: nothing is locked, created or moved. It need not exist.
+    #[must_use]
+    pub fn read_only(path: &Path) -> Self {
+        Self { inner: Arc::new(Inner { path: path.to_owned(), lock: None }) }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Whether nothing may be changed in it.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.lock.is_none()
+    }
+}
+
+fn write_pid(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    lock.write_all(format!("{}\n", std::process::id()).as_bytes())
+}
+
+/// The process that wrote itself into the lock file.
+fn pid_in(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_second_agent_is_told_who_was_first() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let first = StateDirectory::open(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
+        let clone = first.clone();
+        drop(first);
+        let error = StateDirectory::open(&path).unwrap_err().to_string();
+        let expected = format!(
+            "{}: another imgmgrd (process {}) uses this state directory; stop it first",
+            path.display(),
+            std::process::id()
+        );
+        assert_eq!(error, expected);
+        assert!(StateDirectory::read_only(&path).is_read_only());
+        drop(clone);
+        assert!(!StateDirectory::open(&path).unwrap().is_read_only());
+    }
+
+    #[test]
+    fn a_longer_pid_of_before_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(LOCK), "4294967295 and more\n").unwrap();
+        let _first = StateDirectory::open(directory.path()).unwrap();
+        let content = std::fs::read_to_string(directory.path().join(LOCK)).unwrap();
+        assert_eq!(content, format!("{}\n", std::process::id()));
+    }
+
+    #[test]
+    fn errors_name_the_directory_and_the_mend() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let error = StateDirectory::open(&path).unwrap_err().to_string();
+        assert!(error.starts_with(path.to_str().unwrap()) && error.contains("remove what is in its place"), "{error}");
+        let cause = io::Error::from(io::ErrorKind::PermissionDenied);
+        let error = StateError::Unusable { path, cause }.to_string();
+        assert!(error.ends_with("run as root, or give another one with --state-dir"), "{error}");
+    }
+}

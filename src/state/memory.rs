@@ -1,0 +1,151 @@
+//! The memory of the decision on the disk, and when each of its marks was made.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use super::directory::StateDirectory;
+use super::file::{self, Durability};
+use super::split::{Durable, Marks, join};
+use crate::decide::{Mark, Memory, Now};
+use crate::domain::Age;
+
+const MEMORY: &str = "memory.json";
+const MARKS: &str = "marks.json";
+
+/// The memory and its stamps, in the process and on the disk.
+#[derive(Debug)]
+pub struct Store {
+    directory: StateDirectory,
+    boot_id: String,
+    memory: Memory,
+    /// When each mark was made, on the boot-time clock, in whole milliseconds. A mark of the memory that is not here is
+    /// from an earlier boot, and old.
+    stamps: BTreeMap<Mark, Duration>,
+    /// The file on the disk is not what is here: it could not be written, or is from an earlier boot.
+    memory_is_stale: bool,
+    marks_are_stale: bool,
+}
+
+/// What [`Store::save`] did.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// `memory.json` was written.
+    pub memory: bool,
+    /// `marks.json` was written.
+    pub marks: bool,
+    /// `marks.json` could not be written, which is no reason not to act: the next save tries again.
+    pub marks_failed: Option<io::Error>,
+}
+
+impl Store {
+    /// Reads what was remembered. After a reboot what no longer holds is dropped, and all stamps with it.
+    #[must_use]
+    pub fn load(directory: StateDirectory, boot_id: &str) -> Self {
+        let durable = file::read::<Durable>(&directory, MEMORY).unwrap_or_default();
+        let marks = file::read::<Marks>(&directory, MARKS);
+        let is_this_boot = marks.as_ref().is_some_and(|marks| marks.boot_id == boot_id);
+        let marks_are_stale = marks.is_some() && !is_this_boot;
+        let mut marks = marks.unwrap_or_default();
+        let stamps = std::mem::take(&mut marks.stamps);
+        let memory = join(durable, marks);
+        let (memory, stamps) = if is_this_boot {
+            let known = memory.marks();
+            let stamps = stamps.into_iter().filter(|(mark, _)| known.contains(mark));
+            let stamps = stamps.map(|(mark, stamp)| (mark, Duration::from_millis(stamp))).collect();
+            (memory, stamps)
+        } else {
+            (memory.after_reboot(), BTreeMap::new())
+        };
+        Self { directory, boot_id: boot_id.to_owned(), memory, stamps, memory_is_stale: false, marks_are_stale }
+    }
+
+    /// What is remembered.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The ages of all marks: whole seconds, rounded down, never negative.
+    #[must_use]
+    pub fn now(&self, since_boot: Duration) -> Now {
+        let age = |stamp: &Duration| Age::from_seconds(since_boot.saturating_sub(*stamp).as_secs());
+        Now { ages: self.stamps.iter().map(|(mark, stamp)| (mark.clone(), age(stamp))).collect() }
+    }
+
+    /// When `mark` was made, on the boot-time clock; none if it is not known or from an earlier boot.
+    #[must_use]
+    pub fn stamp(&self, mark: &Mark) -> Option<Duration> {
+        self.stamps.get(mark).copied()
+    }
+
+    /// Takes over `memory`, stamps the marks that are new in it with `since_boot`, and writes what changed: first what
+    /// fallback depends on.
+    ///
+    /// # Errors
+    /// If `memory.json` cannot be written. The memory holds in this process all the same, and the next save tries
+    /// again; but a plan that relies on it must not be carried out before a save succeeded.
+    pub fn save(&mut self, memory: Memory, since_boot: Duration) -> io::Result<Saved> {
+        let is_same = memory == self.memory;
+        if !is_same {
+            self.marks_are_stale |= self.stamp_new(&memory, since_boot);
+            self.marks_are_stale |= Marks::of(&memory, "", Vec::new()) != Marks::of(&self.memory, "", Vec::new());
+            self.memory_is_stale |= Durable::of(&memory) != Durable::of(&self.memory);
+            self.memory = memory;
+        }
+        self.no_stamp_from_the_future(since_boot);
+        let mut saved = Saved::default();
+        if self.memory_is_stale {
+            file::write(&self.directory, MEMORY, &Durable::of(&self.memory), Durability::Synced)?;
+            self.memory_is_stale = false;
+            saved.memory = true;
+        }
+        if self.marks_are_stale {
+            match file::write(&self.directory, MARKS, &self.marks(), Durability::Cached) {
+                Ok(()) => {
+                    self.marks_are_stale = false;
+                    saved.marks = true;
+                }
+                Err(error) => saved.marks_failed = Some(error),
+            }
+        }
+        Ok(saved)
+    }
+
+    fn marks(&self) -> Marks {
+        let milliseconds = |stamp: &Duration| u64::try_from(stamp.as_millis()).unwrap_or(u64::MAX);
+        let stamps = self.stamps.iter().map(|(mark, stamp)| (mark.clone(), milliseconds(stamp))).collect();
+        Marks::of(&self.memory, &self.boot_id, stamps)
+    }
+
+    /// Stamps what `memory` marks and the memory so far does not, and drops what it no longer marks.
+    fn stamp_new(&mut self, memory: &Memory, since_boot: Duration) -> bool {
+        let (before, after) = (self.memory.marks(), memory.marks());
+        if before == after {
+            return false;
+        }
+        let stamp = up_to_milliseconds(since_boot);
+        self.stamps.retain(|mark, _| after.contains(mark));
+        // What was there before without a stamp is from an earlier boot, and stays old.
+        self.stamps.extend(after.into_iter().filter(|mark| !before.contains(mark)).map(|mark| (mark, stamp)));
+        true
+    }
+
+    /// A stamp of this boot lies in the past, unless the file was tampered with; then it would never come of age.
+    fn no_stamp_from_the_future(&mut self, since_boot: Duration) {
+        let latest = up_to_milliseconds(since_boot);
+        for stamp in self.stamps.values_mut().filter(|stamp| **stamp > latest) {
+            *stamp = latest;
+            self.marks_are_stale = true;
+        }
+    }
+}
+
+/// Rounded up, so that nothing comes of age early, and the same in the process as on the disk.
+fn up_to_milliseconds(time: Duration) -> Duration {
+    let milliseconds = time.as_nanos().div_ceil(1_000_000);
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

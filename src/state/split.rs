@@ -1,0 +1,126 @@
+//! The two halves of the memory: what fallback depends on, and what was merely observed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::decide::{Arrival, InstanceMemory, Mark, Memory, Promotion, Proven, UnitMemory};
+use crate::domain::{Base, ImageId, Instance};
+
+/// The version of both files' format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub(super) struct Format;
+
+impl Format {
+    const VERSION: u32 = 1;
+}
+
+impl From<Format> for u32 {
+    fn from(_: Format) -> Self {
+        Format::VERSION
+    }
+}
+
+impl TryFrom<u32> for Format {
+    type Error = String;
+
+    fn try_from(version: u32) -> Result<Self, Self::Error> {
+        if version == Self::VERSION { Ok(Self) } else { Err(format!("its format is {version}, this program knows 1")) }
+    }
+}
+
+/// `memory.json`: what has to survive a power cut.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Durable {
+    format: Format,
+    units: BTreeMap<Base, DurableUnit>,
+}
+
+/// What fallback and rollback depend on.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DurableUnit {
+    intention: Option<Promotion>,
+    promoted: Option<Promotion>,
+    finished: bool,
+    previous: Vec<Proven>,
+    rolled_back: Option<ImageId>,
+    superseded: BTreeSet<ImageId>,
+}
+
+/// `marks.json`: what can be observed again.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Marks {
+    format: Format,
+    pub(super) boot_id: String,
+    instances: Vec<(Instance, InstanceMemory)>,
+    units: BTreeMap<Base, ObservedUnit>,
+    /// When each mark was made: milliseconds on the boot-time clock.
+    pub(super) stamps: Vec<(Mark, u64)>,
+}
+
+/// What was seen of a unit.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObservedUnit {
+    images: BTreeMap<ImageId, Arrival>,
+    error: Option<String>,
+}
+
+impl Durable {
+    pub(super) fn of(memory: &Memory) -> Self {
+        let units = memory.units.iter().filter_map(|(base, unit)| {
+            // Named one by one: whoever adds a field decides here where it belongs.
+            let UnitMemory { intention, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } =
+                unit;
+            let unit = DurableUnit {
+                intention: intention.clone(),
+                promoted: promoted.clone(),
+                finished: *finished,
+                previous: previous.clone(),
+                rolled_back: rolled_back.clone(),
+                superseded: superseded.clone(),
+            };
+            (unit != DurableUnit::default()).then(|| (base.clone(), unit))
+        });
+        Self { format: Format, units: units.collect() }
+    }
+}
+
+impl Marks {
+    pub(super) fn of(memory: &Memory, boot_id: &str, stamps: Vec<(Mark, u64)>) -> Self {
+        let instances = memory.instances.iter().map(|(instance, memory)| (instance.clone(), memory.clone()));
+        let units = memory.units.iter().map(|(base, unit)| {
+            (base.clone(), ObservedUnit { images: unit.images.clone(), error: unit.error.clone() })
+        });
+        Self {
+            format: Format,
+            boot_id: boot_id.to_owned(),
+            instances: instances.collect(),
+            units: units.collect(),
+            stamps,
+        }
+    }
+}
+
+/// Puts the halves together again.
+pub(super) fn join(durable: Durable, instances_and_units: Marks) -> Memory {
+    let mut memory = Memory { instances: instances_and_units.instances.into_iter().collect(), units: BTreeMap::new() };
+    for (base, ObservedUnit { images, error }) in instances_and_units.units {
+        memory.units.insert(base, UnitMemory { images, error, ..UnitMemory::default() });
+    }
+    for (base, durable) in durable.units {
+        let DurableUnit { intention, promoted, finished, previous, rolled_back, superseded } = durable;
+        let unit = memory.units.entry(base).or_default();
+        unit.intention = intention;
+        unit.promoted = promoted;
+        unit.finished = finished;
+        unit.previous = previous;
+        unit.rolled_back = rolled_back;
+        unit.superseded = superseded;
+    }
+    memory
+}

@@ -1,0 +1,4 @@
+//! The agent on a real switch: redis-server, dockerd and docker-registry, each test on its own.
+
+mod promotion;
+mod scene;
