@@ -10,7 +10,7 @@ pub(super) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     // Arranged to the terminal's width; in a pipe every row stays on one line.
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(headings.iter().map(|heading| Cell::new(heading)));
+    table.set_header(headings.iter().map(Cell::new));
     if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         table.force_no_tty();
         table.set_content_arrangement(ContentArrangement::Disabled);

@@ -37,3 +37,21 @@ pub(super) fn pass(place: &str, step: &Step) -> Result<(), EngineError> {
 pub(super) const fn pass(_place: &str, _step: &Step) -> Result<(), EngineError> {
     Ok(())
 }
+
+#[cfg(all(test, feature = "failpoints"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_fails_as_it_is_told() {
+        let image = format!("sha256:{}", "0".repeat(64)).parse().unwrap();
+        let step = Step::RemoveImage { image };
+        assert!(pass("test-step", &step).is_ok());
+        fail::cfg("test-step", "1*off->1*return(fail)->1*return(lost)->off").unwrap();
+        assert!(pass("test-step", &step).is_ok());
+        assert!(matches!(pass("test-step", &step), Err(EngineError::Refused { status: 500, .. })));
+        assert!(matches!(pass("test-step", &step), Err(EngineError::TimedOut { .. })));
+        assert!(pass("test-step", &step).is_ok());
+        fail::remove("test-step");
+    }
+}

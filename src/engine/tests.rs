@@ -3,6 +3,7 @@
 mod away;
 mod bench;
 mod executing;
+mod answers;
 mod fixture;
 mod reading;
 mod watching;

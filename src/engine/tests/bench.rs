@@ -1,8 +1,9 @@
 //! How long reading takes: `cargo test --release engine::tests::bench -- --ignored --nocapture`.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::fixture::{Rig, kube_spec};
+use crate::engine::ping::ping;
 use crate::engine::{Dirty, Interest, Reader};
 
 /// The median of what `measured` takes, in milliseconds.

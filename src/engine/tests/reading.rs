@@ -83,7 +83,7 @@ async fn paused_restarting_and_unhealthy() {
     let sick = rig.run(&kube_spec("snmp", &image).health(&["/bin/busybox", "false"], interval));
     let looping = rig.run(&ContainerSpec::new("looping", "docker-snmp:1").script("exit 1").restart_always());
     let wanted = Interest { everything: true, ..Interest::default() };
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     loop {
         let picture = rig.look(&wanted).await;
         let is_sick = picture.containers[&sick].details.as_ref().is_some_and(|details| details.unhealthy);

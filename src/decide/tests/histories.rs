@@ -1,0 +1,101 @@
+//! Random histories of kubelet, systemd, operators, crashes and faults, driven through the decision and a simulated
+//! switch. The promises are judged after every single step that the agent makes, whatever it planned.
+
+mod events;
+mod oracle;
+mod world;
+
+use proptest::prelude::*;
+
+use super::super::fixtures::Switch;
+use super::super::*;
+use events::{Event, events};
+use world::{Kind, World};
+
+/// As many looks as a quiet switch may need.
+const A_FEW: usize = 40;
+
+fn config() -> ProptestConfig {
+    // PROPTEST_CASES raises it.
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        Just(Kind::OneFeature),
+        Just(Kind::NearNames),
+        Just(Kind::TwoAsics(super::super::fixtures::Shape::Namespace)),
+        Just(Kind::TwoAsics(super::super::fixtures::Shape::Host)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Promises 1 to 6 at every step, and 7 at the end: in a quiet world the agent comes to rest.
+    #[test]
+    fn the_promises_hold_whatever_happens(kind in kinds(), history in events()) {
+        let mut world = World::new(kind);
+        for event in &history {
+            world.play(event);
+        }
+        comes_to_rest(&mut world);
+    }
+
+    /// Promise 5: killing the agent before or after any step and starting it again ends in the same state.
+    #[test]
+    fn a_kill_at_any_step_changes_nothing(kind in kinds(), history in events()) {
+        let mut world = World::new(kind);
+        for event in &history {
+            world.play(event);
+        }
+        let mut undisturbed = world.clone();
+        undisturbed.look();
+        undisturbed.settle(A_FEW);
+        let steps = steps_of(&mut world.clone());
+        for killed_after in 0..=steps {
+            let mut killed = world.clone();
+            killed.play(&Event::KilledLook(killed_after));
+            killed.settle(A_FEW);
+            assert_same(&undisturbed.switch, &killed.switch, &format!("killed after {killed_after} of {steps} steps"));
+        }
+        let mut killed = world.clone();
+        for _ in 0..steps {
+            killed.play(&Event::KilledLook(1));
+        }
+        killed.settle(A_FEW);
+        assert_same(&undisturbed.switch, &killed.switch, "killed after each step");
+    }
+}
+
+fn steps_of(world: &mut World) -> usize {
+    let decision = world.decide();
+    decision.plan.units.values().flatten().map(|action| action.steps.len()).sum()
+}
+
+/// What is left on the disk and in STATE_DB is the same.
+fn assert_same(left: &Switch, right: &Switch, when: &str) {
+    assert_eq!(left.references(), right.references(), "{when}");
+    let (left, right) = (&left.observation, &right.observation);
+    assert_eq!(left.images, right.images, "{when}");
+    assert_eq!(left.containers, right.containers, "{when}");
+    assert_eq!(left.state, right.state, "{when}");
+}
+
+/// Nothing happens any more but the wakes that the agent asks for: after a few of them it rests, and stays at rest.
+fn comes_to_rest(world: &mut World) {
+    for _ in 0..A_FEW {
+        world.settle(A_FEW);
+        match world.next_wake() {
+            Some(seconds) => world.switch.wait(seconds),
+            None => break,
+        }
+    }
+    assert_eq!(world.next_wake(), None, "it asks to be woken again and again");
+    let memory = world.switch.memory.clone();
+    world.switch.wait(200_000);
+    let decision = world.look();
+    assert!(decision.plan.is_empty(), "nobody woke it for this:\n{}", world.switch.text(&decision));
+    assert_eq!(world.switch.memory, memory, "nothing happened");
+}
