@@ -22,6 +22,7 @@ pub mod database;
 pub mod decide;
 pub mod domain;
 pub mod engine;
+mod failpoint;
 pub mod files;
 pub mod logging;
 pub mod policy_rows;

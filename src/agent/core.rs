@@ -13,6 +13,7 @@ use crate::decide::promises::{Violation, check};
 use crate::decide::{Decision, Plan, Policy, RowKey, Step, decide};
 use crate::domain::{Base, Version};
 use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
+use crate::failpoint;
 use crate::logging::{LogLevel, Logging};
 use crate::policy_rows::{PolicyReader, PolicyRows};
 use crate::settings::Settings;
@@ -121,8 +122,10 @@ impl Core {
             self.refuse(&mut decision, &base, &violation);
         }
         self.observer.observation_mut().just_started = false;
+        failpoint::reach(failpoint::BEFORE_SAVE);
         match self.store.save(decision.memory.clone(), since_boot) {
             Ok(saved) => {
+                failpoint::reach(failpoint::AFTER_SAVE);
                 if let Some(error) = saved.marks_failed {
                     self.save_failed(&error);
                 } else if std::mem::take(&mut self.is_save_failing) {
@@ -162,6 +165,12 @@ impl Core {
         Plan { units: plan.units.iter().filter(|(base, _)| due(base)).map(|(b, a)| (b.clone(), a.clone())).collect() }
     }
 
+    /// Acting on a unit had no effect: it waits as if it had failed.
+    pub(super) fn postpone(&mut self, base: &Base) {
+        tracing::debug!(image = %base, "what was carried out had no effect");
+        self.retries.postpone(base, longest_pause(None, self.observer.remote_ctr_config()));
+    }
+
     /// Publishes what the report says, except of units that are being acted on.
     pub(super) async fn publish(&mut self, decision: &Decision, busy: &BTreeSet<Base>) -> Result<(), DatabaseError> {
         let account = account::account(
@@ -176,7 +185,14 @@ impl Core {
         let mut changes = self.unpublished_history();
         changes.extend(account.changes);
         changes.extend(self.record(account.events));
-        if changes.is_empty() { Ok(()) } else { self.databases.publish(changes).await }
+        if changes.is_empty() { Ok(()) } else { self.write(changes).await }
+    }
+
+    async fn write(&mut self, changes: Vec<RowChange>) -> Result<(), DatabaseError> {
+        failpoint::reach(failpoint::BEFORE_PUBLISH);
+        let written = self.databases.publish(changes).await;
+        failpoint::reach(failpoint::AFTER_PUBLISH);
+        written
     }
 
     /// Adds events to the history, and gives the rows that publish them.
@@ -224,12 +240,17 @@ impl Core {
 
     /// Writes versions to a STATE_DB row.
     pub(super) async fn record_versions(&mut self, row: &RowKey, stable: &Version, last: Option<&Version>) -> Went {
+        let failed = |place| failpoint::reach(place).map(|fault| Went::Failed(format!("{fault:?} (failpoint {place})")));
+        if let Some(failed) = failed(failpoint::BEFORE_STEP) {
+            return failed;
+        }
         let container_id = self.databases.rows().container_id(row).map(str::to_owned);
-        match self.databases.record_versions(row, container_id.as_deref(), stable, last).await {
+        let went = match self.databases.record_versions(row, container_id.as_deref(), stable, last).await {
             Ok(Written::Changed | Written::Unchanged | Written::RowGone) => Went::Done { reclaimed: 0 },
             Ok(Written::RowChanged) => Went::Skipped("the row is about another container now".to_owned()),
             Err(error) => Went::Failed(error.to_string()),
-        }
+        };
+        failed(failpoint::AFTER_STEP).unwrap_or(went)
     }
 
     /// Takes over how a plan went: what failed is remembered and tried again later, what was done is told.
@@ -261,7 +282,7 @@ impl Core {
         self.observer.observation_mut().refused.extend(execution.refused);
         let changes = self.record(events);
         if !changes.is_empty() {
-            self.databases.publish(changes).await?;
+            self.write(changes).await?;
         }
         self.store.save(memory, clock::since_boot()).map_err(AgentError::Save)?;
         Ok(())

@@ -38,15 +38,20 @@ impl Observer {
         observer
     }
 
-    /// Reads again which images belong to which features; both files change when a package is installed.
+    /// Reads again which images belong to which features; both files change when a package is installed. What a file said
+    /// goes on to hold while it cannot be read.
     pub fn read_files(&mut self) {
         let image_names = files::read_image_names(&self.paths.image_names);
         image_names.log(Some(&self.image_names));
-        self.observation.image_names.clone_from(&image_names.value);
+        if !image_names.is_unreadable() {
+            self.observation.image_names.clone_from(&image_names.value);
+        }
         self.image_names = image_names;
         let packages = files::read_packages(&self.paths.packages);
         packages.log(Some(&self.packages));
-        self.observation.packages.clone_from(&packages.value);
+        if !packages.is_unreadable() {
+            self.observation.packages.clone_from(&packages.value);
+        }
         self.packages = packages;
     }
 

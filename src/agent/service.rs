@@ -11,9 +11,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::core::{AgentError, Core, carry_out};
 use super::execution::{Execution, Went};
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::database::{self, Databases};
-use crate::decide::{Decision, Step};
+use crate::decide::{Action, Decision, Plan, Step};
 use crate::domain::Base;
 use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
 use crate::logging::Logging;
@@ -49,6 +50,8 @@ pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), Agent
         has_rows: false,
         latest: None,
         acting: Acting::Idle,
+        hold: Hold::default(),
+        carried_out: Plan::default(),
         pace: Pace::default(),
         resync_at: Instant::now() + RESYNC,
     };
@@ -86,6 +89,9 @@ struct Service {
     has_rows: bool,
     latest: Option<Decision>,
     acting: Acting,
+    hold: Hold,
+    /// The plan that was carried out last. If the next look asks for the very same again, it had no effect.
+    carried_out: Plan,
     pace: Pace,
     resync_at: Instant,
 }
@@ -143,7 +149,7 @@ impl Service {
             Some(now + at.saturating_sub(since_boot))
         });
         let retry = self.core.retries.next_due(decision.plan.units.keys());
-        deadline.chain(retry).min()
+        deadline.chain(retry).min().map(|due| self.hold.until.map_or(due, |until| due.max(until)))
     }
 
     async fn rows_changed(&mut self) {
@@ -170,6 +176,7 @@ impl Service {
             self.core.observer.observation_mut().refused.clear();
         }
         if let Some(picture) = &state.picture {
+            self.hold = Hold::default();
             self.core.see_picture(picture);
             self.look().await;
         }
@@ -193,7 +200,7 @@ impl Service {
 
     /// Decides and publishes on what is known; a plan has to be confirmed before it is carried out.
     async fn look(&mut self) {
-        if !self.has_rows || !self.core.observer.has_seen_engine() {
+        if !self.has_rows || !self.core.observer.has_seen_engine() || !self.is_ready_to_start() {
             return;
         }
         let Ok(decision) = self.core.look() else { return };
@@ -205,6 +212,12 @@ impl Service {
         if is_due {
             self.confirm();
         }
+    }
+
+    /// The first look needs a picture in which all that matters was inspected: what stands then may have begun before.
+    fn is_ready_to_start(&self) -> bool {
+        !self.core.observer.observation().just_started
+            || *self.engine_state.borrow().interest == *self.interest.borrow()
     }
 
     /// The units of which nothing is published now: they are, or are about to be, acted on.
@@ -223,7 +236,8 @@ impl Service {
 
     /// Reads again what is to be acted on, unless something is being acted on.
     fn confirm(&mut self) {
-        if matches!(self.acting, Acting::Idle) {
+        let may_begin = self.hold.until.is_none_or(|until| until <= Instant::now());
+        if matches!(self.acting, Acting::Idle) && may_begin {
             let (watcher, interest) = (Arc::clone(&self.watcher), self.core.interest());
             self.acting = Acting::Confirming(tokio::spawn(async move { watcher.fresh(&interest).await }));
         }
@@ -234,14 +248,22 @@ impl Service {
         self.acting = Acting::Idle;
         self.core.observer.read_files();
         if self.core.databases.read_again().await.is_err() {
-            return; // Nothing is acted on; the recovery leads to another look.
+            self.hold.extend(); // Nothing is acted on.
+            return;
         }
+        self.hold = Hold::default();
         self.core.see_rows();
         self.core.see_picture(picture);
         self.tell_interest();
         let Ok(decision) = self.core.look() else { return };
+        let had_no_effect =
+            |(base, actions): &(&Base, &Vec<Action>)| self.carried_out.units.get(*base) == Some(*actions);
+        for (base, _) in decision.plan.units.iter().filter(had_no_effect) {
+            self.core.postpone(base);
+        }
         let plan = self.core.due(&decision.plan);
         let busy = plan.units.keys().cloned().collect();
+        self.carried_out = plan.clone();
         if !plan.is_empty() {
             self.begin(Execution::new(plan));
         }
@@ -249,15 +271,15 @@ impl Service {
         self.latest = Some(decision);
     }
 
-    /// The engine could not be read: every unit with something to do waits, and says so.
+    /// The engine could not be read: nothing is acted on for a while, unless it comes back sooner.
     async fn not_confirmed(&mut self, error: &EngineError) {
         self.acting = Acting::Idle;
-        let Some(decision) = self.latest.clone() else { return };
+        self.hold.extend();
         tracing::debug!(%error, "the engine could not be read before acting");
-        for base in decision.plan.units.keys() {
-            self.core.retries.postpone(base, self.core.observer.remote_ctr_config().promotion_retry);
+        if let Some(decision) = self.latest.take() {
+            self.publish(&decision, &BTreeSet::new()).await;
+            self.latest = Some(decision);
         }
-        self.publish(&decision, &BTreeSet::new()).await;
     }
 
     fn begin(&mut self, execution: Execution) {
@@ -334,6 +356,19 @@ async fn sleep_until_some(instant: Option<Instant>) {
 /// SIGTERM, by which systemd stops a service, and SIGINT, by which a person does.
 fn stop_signals() -> std::io::Result<[Signal; 2]> {
     Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?])
+}
+
+/// How long nothing is acted on after what was to be acted on could not be read again.
+#[derive(Default)]
+struct Hold {
+    until: Option<Instant>,
+    backoff: Backoff,
+}
+
+impl Hold {
+    fn extend(&mut self) {
+        self.until = Some(Instant::now() + self.backoff.next());
+    }
 }
 
 /// How soon rows are looked at again: at once after a quiet time, ever less often in a burst.

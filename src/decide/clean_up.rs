@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::holding::UnitPolicy;
 use super::index::Index;
-use super::memory::{Arrival, Mark, Now, UnitMemory};
+use super::memory::{Arrival, Mark, Now, Proven, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
 use super::observation::Observation;
 use super::plan::{Action, Purpose, Step};
@@ -40,6 +40,8 @@ impl CleanUp<'_> {
         names
             .images()
             .chain(memory.images.keys())
+            // What was superseded is remembered for longer than what was merely seen.
+            .chain(&memory.superseded)
             .filter(|id| self.index.observation.images.contains_key(*id))
             .collect()
     }
@@ -126,7 +128,10 @@ impl CleanUp<'_> {
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, version.clone())));
         }
-        for proven in &memory.previous {
+        // What a promotion is about to displace comes first; only when that is done does memory say so itself.
+        let displaced = memory.promoted.as_ref().filter(|_| memory.intention.is_some());
+        let displaced = displaced.map(|old| Proven { version: old.version.clone(), image: old.image.clone() });
+        for proven in displaced.iter().chain(&memory.previous) {
             if entries + 1 >= usize::from(self.policy.keep_versions) {
                 break;
             }
@@ -175,9 +180,11 @@ impl CleanUp<'_> {
         let tagged: Vec<(Reference, ImageId)> = names
             .iter()
             .filter(|(reference, _)| !reference.repository.is_local() && reference.tag() == Some(version))
+            // A registry whose tag names the local image already needs nothing, be it so or after a crash in between.
+            .filter(|(_, id)| *id != image)
             .map(|(reference, id)| (reference.clone(), id.clone()))
             .collect();
-        if tagged.is_empty() || tagged.iter().any(|(_, id)| id == image) {
+        if tagged.is_empty() {
             return None;
         }
         let fallback = Because::Fallback(version.clone());

@@ -166,10 +166,7 @@ impl<'a> Judge<'a> {
             Step::Tag { image, reference, proven_by, .. } => self.tag(image, reference, proven_by.as_ref(), engine)?,
             Step::RemoveContainer { container, .. } => self.remove_container(container, engine)?,
             Step::RemoveReference { reference, .. } => self.is_own(reference)?,
-            Step::RemoveImage { image } if self.unit.is_none_or(|unit| !unit.images.contains_key(image)) => {
-                return Err(Broken::ImageForeign(image.clone()));
-            }
-            Step::RemoveImage { .. } => {}
+            Step::RemoveImage { image } => self.is_remembered(image)?,
             Step::RecordVersions { row, stable, .. } => self.record(row, stable)?,
         }
         engine.play(step).map_err(Broken::Unfitting)?;
@@ -179,6 +176,11 @@ impl<'a> Judge<'a> {
     fn is_own(&self, reference: &Reference) -> Result<(), Broken> {
         let is_own = reference.repository.base() == self.base;
         if is_own { Ok(()) } else { Err(Broken::ReferenceForeign(reference.clone())) }
+    }
+
+    fn is_remembered(&self, image: &ImageId) -> Result<(), Broken> {
+        let is_seen = |unit: &UnitMemory| unit.images.contains_key(image) || unit.superseded.contains(image);
+        if self.unit.is_some_and(is_seen) { Ok(()) } else { Err(Broken::ImageForeign(image.clone())) }
     }
 
     /// A tag may be set for three reasons: `latest` is promoted or restored, the image that `latest` is about to leave
@@ -315,10 +317,10 @@ impl<'a> Judge<'a> {
         if let Some(lost) = known.iter().find(|version| !is_there(engine, version)) {
             return Err(Broken::FallbackLost((*lost).clone()));
         }
-        let previous = self.unit.and_then(|unit| unit.previous.first()).filter(|_| known.is_empty());
         let has_kube = |engine: &Engine, image: &ImageId| engine.references(image).any(|r| is_kube(r, self.base));
-        match previous.filter(|proven| has_kube(&self.before, &proven.image) && !has_kube(engine, &proven.image)) {
-            Some(lost) => Err(Broken::FallbackLost(lost.version.clone())),
+        let previous = self.unit.and_then(previous).filter(|_| known.is_empty());
+        match previous.filter(|(image, _)| has_kube(&self.before, image) && !has_kube(engine, image)) {
+            Some((_, lost)) => Err(Broken::FallbackLost(lost.clone())),
             None => Ok(()),
         }
     }
@@ -365,6 +367,13 @@ fn is_kube(reference: &Reference, base: &Base) -> bool {
 /// What is, or is about to be, promoted.
 fn promotion(unit: &UnitMemory) -> Option<&Promotion> {
     unit.intention.as_ref().or(unit.promoted.as_ref())
+}
+
+/// What was promoted before that.
+fn previous(unit: &UnitMemory) -> Option<(&ImageId, &Version)> {
+    let displaced = unit.promoted.as_ref().filter(|old| promotion(unit).is_some_and(|new| new.image != old.image));
+    let displaced = displaced.map(|old| (&old.image, &old.version));
+    displaced.or_else(|| unit.previous.first().map(|proven| (&proven.image, &proven.version)))
 }
 
 /// The rows that may be about an instance: its namespace's, and the host's with the ASIC's number.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bollard::models::ImageInspect;
 use serde::Serialize;
 
-use super::client::Engine;
+use super::client::{self, Engine};
 use super::error::EngineError;
-use super::failpoint;
 use super::parse::{self, InspectedContainer};
 use crate::decide::{ContainerStatus, Step};
 use crate::domain::{ContainerId, ImageId, Pointer, Reference};
+use crate::failpoint::{self, Fault};
 
 /// How a step went that the engine did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,7 +79,7 @@ impl fmt::Display for Outcome {
 /// If the engine failed or cannot be asked: the step may or may not be done. [`EngineError::NotAnEngineStep`] for
 /// [`Step::RecordVersions`].
 pub async fn execute(engine: &Engine, step: &Step) -> Result<Outcome, EngineError> {
-    failpoint::pass(failpoint::BEFORE, step)?;
+    pass(failpoint::BEFORE_STEP, step)?;
     let outcome = match step {
         Step::Tag { image, reference, from, proven_by } => {
             tag(engine, image, reference, from.as_ref(), proven_by.as_ref()).await
@@ -89,8 +89,24 @@ pub async fn execute(engine: &Engine, step: &Step) -> Result<Outcome, EngineErro
         Step::RemoveImage { image } => remove_image(engine, image).await,
         Step::RecordVersions { .. } => return Err(EngineError::NotAnEngineStep { step: step.to_string() }),
     }?;
-    failpoint::pass(failpoint::AFTER, step)?;
+    pass(failpoint::AFTER_STEP, step)?;
     Ok(outcome)
+}
+
+/// A place where a test may let a step go wrong.
+fn pass(place: &str, step: &Step) -> Result<(), EngineError> {
+    let what = || format!("{step} (failpoint {place})");
+    match failpoint::reach(place) {
+        None => Ok(()),
+        Some(Fault::Refused) => {
+            Err(EngineError::Refused { what: what(), status: 500, message: "so that a test can see it".to_owned() })
+        }
+        Some(Fault::Lost) => Err(EngineError::TimedOut {
+            what: what(),
+            host: "a failpoint".to_owned(),
+            after: client::READ_DEADLINE,
+        }),
+    }
 }
 
 /// Points `reference` at `image`, if it still names `from`.

@@ -11,7 +11,6 @@ mod client;
 mod error;
 mod events;
 mod execute;
-mod failpoint;
 mod host;
 mod interest;
 mod oom;

@@ -1,9 +1,9 @@
 //! The shell around the engine, tried on a real one.
 
+mod answers;
 mod away;
 mod bench;
 mod executing;
-mod answers;
 mod fixture;
 mod reading;
 mod watching;

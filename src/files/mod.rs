@@ -66,6 +66,12 @@ impl<T: Default> Loaded<T> {
 }
 
 impl<T> Loaded<T> {
+    /// Whether the file is there and what it says is not known.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self.absence, Some(Absence::Unreadable(_)))
+    }
+
     /// Logs a line for each problem that was not there `before`, so that reading a file again repeats nothing.
     pub fn log(&self, before: Option<&Self>) {
         if let Some(Absence::Unreadable(reason)) = &self.absence {

@@ -38,7 +38,8 @@ impl Engine {
     /// The images that are a unit's, with all their references, and every container.
     pub(super) fn new(observation: &Observation, base: &Base, unit: Option<&UnitMemory>) -> Self {
         let is_own = |(id, image): &(&ImageId, &Image)| {
-            image.references_of(base).next().is_some() || unit.is_some_and(|unit| unit.images.contains_key(*id))
+            let is_remembered = |unit: &UnitMemory| unit.images.contains_key(*id) || unit.superseded.contains(*id);
+            image.references_of(base).next().is_some() || unit.is_some_and(is_remembered)
         };
         let images: BTreeMap<_, _> = observation.images.iter().filter(is_own).collect();
         let named =

@@ -67,6 +67,10 @@ pub(super) enum Event {
     Look,
     /// The agent is killed after so many steps, and starts again.
     KilledLook(usize),
+    /// The agent is killed after it saved what fallback depends on and before it saved its marks.
+    KilledSaving,
+    /// The file of marks is lost.
+    MarksLost,
     /// The agent's step so and so is refused.
     RefusedLook(usize),
     /// The world moves on between the decision and its steps.
@@ -94,7 +98,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0_usize..8).prop_map(Event::KilledLook),
         1 => (0_usize..8).prop_map(Event::RefusedLook),
         1 => world_event().prop_map(|event| Event::LateLook(Box::new(event))),
-        1 => Just(Event::RestartAgent),
+        1 => prop_oneof![3 => Just(Event::RestartAgent), 2 => Just(Event::KilledSaving), 1 => Just(Event::MarksLost)],
     ]
 }
 

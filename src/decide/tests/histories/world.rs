@@ -138,6 +138,23 @@ impl World {
                 self.act(&decision.plan, *after, usize::MAX);
                 self.switch.restart_agent();
             }
+            Event::KilledSaving => {
+                let mut durable = self.decide().memory;
+                durable.instances = self.switch.memory.instances.clone();
+                for (base, unit) in &mut durable.units {
+                    let old = self.switch.memory.units.get(base).cloned().unwrap_or_default();
+                    (unit.images, unit.error) = (old.images, old.error);
+                }
+                self.switch.memory = durable;
+                self.switch.restart_agent();
+            }
+            Event::MarksLost => {
+                self.switch.memory.instances.clear();
+                self.switch.memory.units.values_mut().for_each(|unit| unit.images.clear());
+                self.switch.marks.clear();
+                self.switch.restart_agent();
+                self.oracle.rebooted();
+            }
             Event::RefusedLook(at) => {
                 let decision = self.decide();
                 self.switch.remember(&decision);
@@ -146,7 +163,7 @@ impl World {
             Event::LateLook(event) => {
                 let decision = self.decide();
                 self.switch.remember(&decision);
-                if !matches!(**event, Event::Reboot | Event::MemoryLost) {
+                if !matches!(**event, Event::Reboot | Event::MemoryLost | Event::KilledSaving | Event::MarksLost) {
                     self.play(event);
                     self.oracle.is_late = true;
                     self.act(&decision.plan, usize::MAX, usize::MAX);

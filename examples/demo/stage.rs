@@ -1,0 +1,184 @@
+//! The switch, the agent on it, and the waiting for what it does.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use imgmgrd_test_support::{Agent, Deployment, KubeContainer, Switch};
+use serde_json::Value;
+
+use crate::narrator::{Narrator, Who};
+use crate::stop::{Interruption, Stop};
+
+/// How long anything may take, waits of the agent's own included.
+const LONG: Duration = Duration::from_secs(30);
+
+/// How often something is looked at.
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// A feature and the name of its images.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Feature {
+    /// The feature.
+    pub(crate) name: &'static str,
+    /// Its image name.
+    pub(crate) base: &'static str,
+}
+
+/// Where the story is played.
+pub(crate) struct Stage<'a> {
+    /// The switch.
+    pub(crate) switch: &'a Switch,
+    /// Who tells it.
+    pub(crate) narrator: &'a Narrator,
+    interruption: &'a Interruption,
+    binary: &'a Path,
+    agent: Option<Agent>,
+    /// How much of the agent's log was told.
+    told: usize,
+}
+
+impl<'a> Stage<'a> {
+    /// A stage on which the agent does not run yet.
+    pub(crate) fn new(
+        switch: &'a Switch,
+        binary: &'a Path,
+        narrator: &'a Narrator,
+        interruption: &'a Interruption,
+    ) -> Self {
+        Self { switch, narrator, interruption, binary, agent: None, told: 0 }
+    }
+
+    /// Starts `imgmgrd run`.
+    pub(crate) fn start_agent(&mut self) {
+        self.agent = Some(self.switch.agent(self.binary));
+    }
+
+    /// Stops the agent as systemd does.
+    pub(crate) fn end(&mut self) -> Result<(), Stop> {
+        self.tell_log();
+        let Some(agent) = self.agent.take() else { return Ok(()) };
+        let (status, took) = agent.terminate();
+        if status.success() && took < Duration::from_secs(1) {
+            Ok(())
+        } else {
+            Err(Stop::wrong(format!("the agent did not end as it should: {status} after {took:?}")))
+        }
+    }
+
+    /// What the agent publishes as `stability`.
+    pub(crate) fn stability(&self, feature: Feature) -> String {
+        self.switch.feature(feature.name).stability()
+    }
+
+    /// Waits until `condition` holds, telling meanwhile what the agent logs.
+    pub(crate) fn wait(&mut self, what: &str, mut condition: impl FnMut(&Self) -> bool) -> Result<(), Stop> {
+        let begun = Instant::now();
+        loop {
+            self.interruption.check()?;
+            // In this order: what is told is told before the wait ends.
+            let holds = condition(self);
+            self.tell_log();
+            if holds {
+                return Ok(());
+            }
+            if let Some(agent) = self.agent.as_mut().filter(|agent| !agent.is_running()) {
+                return Err(Stop::wrong(format!("the agent ended by itself; its log:\n{}", agent.log())));
+            }
+            if begun.elapsed() > LONG {
+                return Err(Stop::wrong(format!("not within {} s: {what}", LONG.as_secs())));
+            }
+            std::thread::sleep(MOMENT);
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pause(&mut self, time: Duration) -> Result<(), Stop> {
+        let begun = Instant::now();
+        self.wait("time passes", |_| begun.elapsed() >= time)
+    }
+
+    /// Waits until the agent says that a feature is `wanted`, counting down while it observes it.
+    pub(crate) fn await_stability(&mut self, feature: Feature, wanted: &str) -> Result<(), Stop> {
+        let what = format!("{} to be {wanted}", feature.name);
+        let mut counted = None;
+        let mut next = Instant::now();
+        self.wait(&what, |stage| {
+            let stability = stage.stability(feature);
+            if stability == "observing" && Instant::now() >= next {
+                next = Instant::now() + Duration::from_millis(200);
+                let left = stage.seconds_left(feature);
+                if left.is_some() && left != counted {
+                    counted = left;
+                    let left = left.unwrap_or_default().to_string();
+                    stage.narrator.counts(&format!("{} is observed", feature.name), &left);
+                }
+            }
+            stability == wanted
+        })
+    }
+
+    /// What `imgmgrd status` says is left of the wait.
+    fn seconds_left(&self, feature: Feature) -> Option<u64> {
+        let output = self.switch.command(self.binary, &["status", feature.name, "--json"]);
+        let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
+        answer.get(0)?.get("stable_after")?.as_u64()
+    }
+
+    /// Tells what the agent has logged since, in its own words; only the dates and most digits of ids are left out.
+    fn tell_log(&mut self) {
+        let log = self.agent.as_ref().map(Agent::log).unwrap_or_default();
+        let news = log.get(self.told..).unwrap_or_default();
+        // A line that is being written is told when it is whole.
+        let whole = news.rfind('\n').map_or(0, |end| end + 1);
+        for line in news.get(..whole).unwrap_or_default().lines() {
+            self.narrator.says(Who::Agent, &shortened(line));
+        }
+        self.told += whole;
+    }
+
+    /// Runs one of the agent's commands, its output on this terminal.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<(), Stop> {
+        self.narrator.prompt(&format!("imgmgrd {}", arguments.join(" ")));
+        let mut command = Command::new(self.binary);
+        command.args(arguments).envs(self.switch.environment()).env_remove("DOCKER_HOST").stdin(Stdio::null());
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Stop::wrong(format!("imgmgrd {} ended with {status}", arguments.join(" ")))),
+            Err(error) => Err(Stop::wrong(format!("{}: {error}", self.binary.display()))),
+        }
+    }
+}
+
+/// What the kubelet does.
+impl Stage<'_> {
+    /// Pulls a version from the registry and runs it.
+    pub(crate) fn deploy(&self, feature: Feature, version: &str) -> Result<KubeContainer, Stop> {
+        self.interruption.check()?;
+        let deployment = Deployment::new(feature.name, feature.base, version);
+        let kubelet = self.switch.kubelet();
+        self.narrator.says(Who::Kubelet, &format!("pulls {} and runs it", kubelet.reference(&deployment)));
+        Ok(kubelet.deploy(&deployment))
+    }
+
+    /// Ends a pod.
+    pub(crate) fn remove(&self, feature: Feature, container: &KubeContainer, version: &str) {
+        self.narrator.says(Who::Kubelet, &format!("ends the pod with {} {version}", feature.name));
+        self.switch.kubelet().remove(container);
+    }
+}
+
+/// A log line without its date, `2026-11-21 21:32:29Z `, and with ids as people write them.
+fn shortened(line: &str) -> String {
+    const DATE: usize = "2026-11-21 21:32:29Z ".len();
+    let mut text = String::new();
+    let mut digits = 0;
+    for letter in line.get(DATE..).unwrap_or(line).chars() {
+        digits = if letter.is_ascii_hexdigit() { digits + 1 } else { 0 };
+        // No word of people's has that many letters from a to f.
+        if digits <= 12 {
+            text.push(letter);
+        }
+    }
+    text
+}

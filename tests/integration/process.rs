@@ -1,0 +1,6 @@
+//! The process: how it starts, ends, refuses, and how little it does when nothing happens.
+
+mod idle;
+mod once;
+mod refusals;
+mod stop;

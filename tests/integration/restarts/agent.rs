@@ -1,0 +1,81 @@
+//! The agent itself is restarted.
+
+use std::time::{Duration, Instant};
+
+use imgmgrd_test_support::rows::update_time;
+
+use super::{FEATURE, NEW, observing, promoted, switch, until};
+use crate::evidence::{everything, writes};
+use crate::scene::{SOON, binary, deploy, wait_for_stability};
+
+#[test]
+fn a_restart_inside_the_window_does_not_start_the_wait_over() {
+    let (switch, agent, began) = observing(3);
+    let since = switch.feature(FEATURE).published("observing_since");
+    until(began, 2000);
+    assert!(agent.terminate().0.success());
+    // What only an agent without memory would count from.
+    switch.feature(FEATURE).set(&[("update_time", &update_time())]);
+    let mut agent = switch.agent(binary());
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert!((2900..4400).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert_eq!(switch.feature(FEATURE).published("observing_since"), since);
+}
+
+#[test]
+fn a_wait_that_ends_while_the_agent_is_away_is_not_waited_again() {
+    let (switch, agent, began) = observing(2);
+    agent.kill9();
+    until(began, 2100);
+    let restarted = Instant::now();
+    let mut agent = switch.agent(binary());
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert!(restarted.elapsed() < Duration::from_millis(1500), "{:?}", restarted.elapsed());
+}
+
+#[test]
+fn a_restart_after_the_promotion_does_nothing_more() {
+    let (switch, mut agent, _) = observing(1);
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert!(agent.terminate().0.success());
+    let (before, written) = (everything(&switch), writes(&switch));
+    for _ in 0..2 {
+        let agent = switch.agent(binary());
+        agent.wait_until("a look", SOON, || agent.log().contains("started"));
+        until(Instant::now(), 1500);
+        let log = agent.log();
+        assert!(agent.terminate().0.success());
+        assert_eq!(log.lines().count(), 1, "{log}");
+    }
+    assert_eq!((everything(&switch), writes(&switch)), (before, written));
+    assert_eq!(promoted(&switch), 1);
+}
+
+#[test]
+fn without_memory_it_counts_from_the_start_of_the_container() {
+    let switch = switch(4);
+    let began = Instant::now();
+    deploy(&switch, FEATURE, "docker-sonic-telemetry", NEW);
+    until(began, 3000);
+    let mut agent = switch.agent(binary());
+    wait_for_stability(&switch, &mut agent, FEATURE, "observing");
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    // The second in which the row was written has to end first, and what was deployed took its time.
+    assert!((4000..6500).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+}
+
+#[test]
+fn without_memory_it_counts_from_a_later_row_and_never_from_the_future() {
+    for ahead in ["", "2099-11-21 21:32:29"] {
+        let switch = switch(2);
+        let began = Instant::now();
+        deploy(&switch, FEATURE, "docker-sonic-telemetry", NEW);
+        until(began, 2500);
+        let time = if ahead.is_empty() { update_time() } else { ahead.to_owned() };
+        switch.feature(FEATURE).set(&[("update_time", &time)]);
+        let started = Instant::now();
+        let mut agent = switch.agent(binary());
+        wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+        assert!((1900..4500).contains(&started.elapsed().as_millis()), "{ahead}: {:?}", started.elapsed());
+    }
+}
