@@ -82,8 +82,8 @@ impl<'a> Stage<'a> {
             if holds {
                 return Ok(());
             }
-            if let Some(agent) = self.agent.as_mut().filter(|agent| !agent.is_running()) {
-                return Err(Stop::wrong(format!("the agent ended by itself; its log:\n{}", agent.log())));
+            if self.agent.as_mut().is_some_and(|agent| !agent.is_running()) {
+                return Err(Stop::wrong("the agent ended by itself; its log is above"));
             }
             if begun.elapsed() > LONG {
                 return Err(Stop::wrong(format!("not within {} s: {what}", LONG.as_secs())));
@@ -125,6 +125,18 @@ impl<'a> Stage<'a> {
         answer.get(0)?.get("stable_after")?.as_u64()
     }
 
+    /// Somebody does something; what the agent did before is told before.
+    pub(crate) fn says(&mut self, who: Who, what: &str) {
+        self.tell_log();
+        self.narrator.says(who, what);
+    }
+
+    /// The next scene.
+    pub(crate) fn scene(&mut self, heading: &str) {
+        self.tell_log();
+        self.narrator.heading(heading);
+    }
+
     /// Tells what the agent has logged since, in its own words; only the dates and most digits of ids are left out.
     fn tell_log(&mut self) {
         let log = self.agent.as_ref().map(Agent::log).unwrap_or_default();
@@ -153,17 +165,17 @@ impl<'a> Stage<'a> {
 /// What the kubelet does.
 impl Stage<'_> {
     /// Pulls a version from the registry and runs it.
-    pub(crate) fn deploy(&self, feature: Feature, version: &str) -> Result<KubeContainer, Stop> {
+    pub(crate) fn deploy(&mut self, feature: Feature, version: &str) -> Result<KubeContainer, Stop> {
         self.interruption.check()?;
         let deployment = Deployment::new(feature.name, feature.base, version);
         let kubelet = self.switch.kubelet();
-        self.narrator.says(Who::Kubelet, &format!("pulls {} and runs it", kubelet.reference(&deployment)));
+        self.says(Who::Kubelet, &format!("pulls {} and runs it", kubelet.reference(&deployment)));
         Ok(kubelet.deploy(&deployment))
     }
 
     /// Ends a pod.
-    pub(crate) fn remove(&self, feature: Feature, container: &KubeContainer, version: &str) {
-        self.narrator.says(Who::Kubelet, &format!("ends the pod with {} {version}", feature.name));
+    pub(crate) fn remove(&mut self, feature: Feature, container: &KubeContainer, version: &str) {
+        self.says(Who::Kubelet, &format!("ends the pod with {} {version}", feature.name));
         self.switch.kubelet().remove(container);
     }
 }

@@ -48,7 +48,8 @@ const CRASH_AFTER: &str = "2";
 pub(crate) fn open(narrator: &Narrator) -> Result<(Switch, Vec<Feature>), Stop> {
     narrator.heading("A SONiC switch, made of a private Redis, Docker engine and registry in a temporary folder");
     let switch = Switch::new();
-    narrator.says(Who::Switch, &format!("redis-server, dockerd and docker-registry run in {}", switch.path().display()));
+    narrator
+        .says(Who::Switch, &format!("redis-server, dockerd and docker-registry run in {}", switch.path().display()));
     switch.rows().policy(&[("stable_time", STABLE_TIME)]);
     switch.rows().kubernetes_master(false);
     switch.rows().kubernetes_connected(true);
@@ -104,19 +105,19 @@ pub(crate) fn tell(stage: &mut Stage<'_>) -> Result<(), Stop> {
 }
 
 fn all_local(stage: &mut Stage<'_>) -> Result<(), Stop> {
-    stage.narrator.heading("1. imgmgrd starts. Nothing is to be done: it publishes one row per feature and is silent");
+    stage.scene("1. imgmgrd starts. Nothing is to be done: it publishes one row per feature and is silent");
     stage.start_agent();
     stage.wait("every feature to have its row", |stage| {
         FEATURES.iter().all(|feature| stage.stability(*feature) == "local")
     })?;
-    stage.narrator.says(Who::Switch, "STATE_DB has CONTAINER_IMAGE|bgp ... CONTAINER_IMAGE|telemetry, all stability=local");
+    stage.says(Who::Switch, "STATE_DB has CONTAINER_IMAGE|bgp ... CONTAINER_IMAGE|telemetry, all stability=local");
     Ok(())
 }
 
 fn dry_run(stage: &mut Stage<'_>) -> Result<KubeContainer, Stop> {
-    stage.narrator.heading("2. Kubernetes deploys the version of telemetry that runs locally: a dry run");
+    stage.scene("2. Kubernetes deploys the version of telemetry that runs locally: a dry run");
     let container = stage.deploy(TELEMETRY, INSTALLED)?;
-    stage.narrator.says(
+    stage.says(
         Who::Switch,
         "the container sees its own version running and idles; its image stays on the disk beside the local one",
     );
@@ -125,11 +126,12 @@ fn dry_run(stage: &mut Stage<'_>) -> Result<KubeContainer, Stop> {
 }
 
 fn first_upgrade(stage: &mut Stage<'_>, dry_run: &KubeContainer) -> Result<[KubeContainer; 2], Stop> {
-    stage.narrator.heading(&format!(
+    stage.scene(&format!(
         "3. Kubernetes upgrades telemetry and snmp to {SECOND}. After {STABLE_TIME} s (ten minutes on a switch) \
          they have proven stable"
     ));
     show_images(stage, TELEMETRY, "before");
+    let local = stage.switch.engine().image_id(&format!("{}:latest", TELEMETRY.base));
     stage.remove(TELEMETRY, dry_run, INSTALLED);
     let mut containers = Vec::new();
     for feature in [TELEMETRY, SNMP] {
@@ -141,9 +143,13 @@ fn first_upgrade(stage: &mut Stage<'_>, dry_run: &KubeContainer) -> Result<[Kube
     stage.await_stability(SNMP, "stable")?;
     settle(stage)?;
     show_images(stage, TELEMETRY, "after");
+    let fallback = stage.switch.registry().repository(TELEMETRY.base) + ":" + INSTALLED;
+    if stage.switch.engine().image_id(&fallback) != local {
+        return Err(Stop::wrong(format!("{fallback} is not the local image that really ran")));
+    }
     stage.narrator.aside(&format!(
-        "         latest is {SECOND} now: a reboot without Kubernetes would start it. The local image of {INSTALLED}, which\n         \
-         really ran, is kept for a rollback under the registry's name, the one that only idled is gone (case 1)."
+        "         latest is {SECOND} now: a reboot without Kubernetes would start it. The local image of {INSTALLED},\n         \
+         which really ran, is kept under the registry's name for a rollback; the one that only idled is gone (case 1)."
     ));
     <[KubeContainer; 2]>::try_from(containers).map_err(|_| Stop::wrong("two containers were deployed"))
 }
@@ -153,18 +159,18 @@ fn second_upgrade(
     telemetry: &KubeContainer,
     snmp: &KubeContainer,
 ) -> Result<(KubeContainer, KubeContainer), Stop> {
-    stage.narrator.heading(&format!("4. A second upgrade, to {THIRD}. The one of snmp is bad: it crashes"));
+    stage.scene(&format!("4. A second upgrade, to {THIRD}. The one of snmp is bad: it crashes"));
     let good = replace(stage, TELEMETRY, (telemetry, SECOND), THIRD)?;
     let bad = replace(stage, SNMP, (snmp, SECOND), THIRD)?;
     stage.await_stability(SNMP, "failed")?;
-    stage.narrator.says(Who::Switch, "docker-snmp:latest still is the good version; the service goes down");
+    stage.says(Who::Switch, "docker-snmp:latest still is the good version; the service goes down");
     stage.switch.feature(SNMP.name).goes_away();
     stage.await_stability(TELEMETRY, "stable")?;
     settle(stage)?;
     show_images(stage, TELEMETRY, "after");
-    stage.narrator.aside(&format!(
-        "         {THIRD} and, for a rollback, {SECOND} stay; {INSTALLED} is old and gone (case 3)."
-    ));
+    stage
+        .narrator
+        .aside(&format!("         {THIRD} and, for a rollback, {SECOND} stay; {INSTALLED} is old and gone (case 3)."));
     Ok((good, bad))
 }
 
@@ -173,7 +179,7 @@ fn third_upgrade_and_rollback(
     telemetry: &KubeContainer,
     bad: &KubeContainer,
 ) -> Result<(), Stop> {
-    stage.narrator.heading(&format!("5. Kubernetes rolls snmp back to {SECOND}, and upgrades telemetry to {FOURTH}"));
+    stage.scene(&format!("5. Kubernetes rolls snmp back to {SECOND}, and upgrades telemetry to {FOURTH}"));
     stage.remove(SNMP, bad, THIRD);
     let container = stage.deploy(SNMP, SECOND)?;
     take_over(stage, SNMP, &container, SECOND);
@@ -188,7 +194,7 @@ fn third_upgrade_and_rollback(
 
 /// The kubelet replaces a feature's container by another version's.
 fn replace(
-    stage: &Stage<'_>,
+    stage: &mut Stage<'_>,
     feature: Feature,
     (old, old_version): (&KubeContainer, &str),
     version: &str,
@@ -201,11 +207,11 @@ fn replace(
 }
 
 /// A kube container takes over as SONiC's scripts let it: it asks, systemd stops what runs locally, it goes on.
-fn take_over(stage: &Stage<'_>, feature: Feature, container: &KubeContainer, version: &str) {
+fn take_over(stage: &mut Stage<'_>, feature: Feature, container: &KubeContainer, version: &str) {
     let engine = stage.switch.engine();
     if engine.is_running(feature.name) {
         engine.stop_container(feature.name);
-        stage.narrator.says(Who::Switch, &format!("systemd stops the local container {}", feature.name));
+        stage.says(Who::Switch, &format!("systemd stops the local container {}", feature.name));
     }
     stage.switch.feature(feature.name).kube_takes_over(container.short_id(), version);
     let row = format!(
@@ -213,7 +219,7 @@ fn take_over(stage: &Stage<'_>, feature: Feature, container: &KubeContainer, ver
         feature.name,
         container.short_id()
     );
-    stage.narrator.says(Who::Switch, &row);
+    stage.says(Who::Switch, &row);
 }
 
 /// Waits until the agent has nothing left to do.

@@ -74,7 +74,6 @@ pub(super) fn account(
 ) -> Account {
     let mut account = Account { changes: Vec::new(), events: Vec::new() };
     for (instance, told) in &report.instances {
-        account.events.extend(ended(instance, told));
         if told.base.as_ref().is_some_and(|base| busy.contains(base)) {
             continue;
         }
@@ -100,12 +99,19 @@ pub(super) fn account(
         account.changes.push(RowChange::Publish { namespace, feature, row });
     }
     account.changes.extend(vanished(report, rows));
-    for (base, unit) in &report.units {
-        if let Some((version, image)) = &unit.newly_promoted {
-            account.events.extend(promoted(report, base, version, image));
-        }
-    }
     account
+}
+
+/// Logs what this look is the first to find, and makes events of it. The memory that is saved with the look will not
+/// tell it again.
+#[must_use]
+pub(super) fn found(report: &Report) -> Vec<Event> {
+    let ended = report.instances.iter().filter_map(|(instance, told)| ended(instance, told));
+    let promoted = report.units.iter().filter_map(|(base, unit)| {
+        let (version, image) = unit.newly_promoted.as_ref()?;
+        Some(promoted(report, base, version, image))
+    });
+    ended.chain(promoted.flatten()).collect()
 }
 
 /// The published rows of instances that are no more.
@@ -157,7 +163,7 @@ fn transition(
     if is_same {
         return None;
     }
-    log_transition(instance, report, &reason);
+    log_transition(instance, report, &reason, was);
     let event = match report.stability {
         Stability::Held => "held",
         Stability::Error => "error",
@@ -173,11 +179,15 @@ fn transition(
     })
 }
 
-fn log_transition(instance: &Instance, report: &InstanceReport, reason: &str) {
+fn log_transition(instance: &Instance, report: &InstanceReport, reason: &str, was: Was<'_>) {
     let version = report.version.as_ref().map_or("", Version::as_str);
     let image = report.image.as_ref().map_or("", ImageId::as_str);
     match report.stability {
         Stability::Local => tracing::debug!(feature = %instance, version, reason, "local"),
+        // The rows of a takeover come one by one: only that it waits is news, not for what.
+        Stability::Waiting if was.field("stability") == report.stability.to_string() => {
+            tracing::debug!(feature = %instance, version, reason, "waiting");
+        }
         Stability::Waiting => tracing::info!(feature = %instance, version, reason, "waiting"),
         Stability::Observing => tracing::info!(feature = %instance, version, image, reason, "observing"),
         Stability::Stable if report.reason == Reason::LatestMoved => {

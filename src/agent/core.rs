@@ -63,8 +63,10 @@ pub(super) struct Core {
     reclaimed: BTreeMap<Base, u64>,
     /// The last failures to save or publish were logged.
     is_save_failing: bool,
-    /// The history that survived a reboot is in STATE_DB.
-    is_history_published: bool,
+    /// Events that are in the history and not yet in STATE_DB.
+    unpublished: Vec<RowChange>,
+    /// The full read of the databases after which it was seen to that the history is in STATE_DB.
+    history_published_after: u64,
 }
 
 impl Core {
@@ -86,7 +88,8 @@ impl Core {
             level: LogLevel::default(),
             reclaimed: BTreeMap::new(),
             is_save_failing: false,
-            is_history_published: false,
+            unpublished: Vec::new(),
+            history_published_after: 0,
         })
     }
 
@@ -122,6 +125,9 @@ impl Core {
             self.refuse(&mut decision, &base, &violation);
         }
         self.observer.observation_mut().just_started = false;
+        // First the history, which knows a repetition when it is told one: so nothing is lost in between.
+        let events = self.record(account::found(&decision.report));
+        self.unpublished.extend(events);
         failpoint::reach(failpoint::BEFORE_SAVE);
         match self.store.save(decision.memory.clone(), since_boot) {
             Ok(saved) => {
@@ -182,7 +188,7 @@ impl Core {
             Moment::now(),
         );
         self.reclaimed.retain(|base, _| busy.contains(base));
-        let mut changes = self.unpublished_history();
+        let mut changes = self.unpublished();
         changes.extend(account.changes);
         changes.extend(self.record(account.events));
         if changes.is_empty() { Ok(()) } else { self.write(changes).await }
@@ -216,10 +222,13 @@ impl Core {
         changes
     }
 
-    /// The history from before a reboot, or before Redis was emptied, once.
-    fn unpublished_history(&mut self) -> Vec<RowChange> {
-        if std::mem::replace(&mut self.is_history_published, true) {
-            return Vec::new();
+    /// What of the history is not in STATE_DB: the newest events, or once after each full read whatever is missing, as
+    /// after a reboot or when Redis was emptied.
+    fn unpublished(&mut self) -> Vec<RowChange> {
+        let newest = std::mem::take(&mut self.unpublished);
+        let full_reads = self.databases.full_reads();
+        if std::mem::replace(&mut self.history_published_after, full_reads) == full_reads {
+            return newest;
         }
         let rows = self.databases.rows();
         let instances = self.observer.observation().instances(self.store.memory());
@@ -233,14 +242,10 @@ impl Core {
         changes
     }
 
-    /// The databases were away: what they held of ours may be gone.
-    pub(super) fn published_may_be_gone(&mut self) {
-        self.is_history_published = false;
-    }
-
     /// Writes versions to a STATE_DB row.
     pub(super) async fn record_versions(&mut self, row: &RowKey, stable: &Version, last: Option<&Version>) -> Went {
-        let failed = |place| failpoint::reach(place).map(|fault| Went::Failed(format!("{fault:?} (failpoint {place})")));
+        let failed =
+            |place| failpoint::reach(place).map(|fault| Went::Failed(format!("{fault:?} (failpoint {place})")));
         if let Some(failed) = failed(failpoint::BEFORE_STEP) {
             return failed;
         }

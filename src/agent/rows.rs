@@ -53,13 +53,17 @@ pub(super) fn image_row(
     let text = |value: Option<&dyn ToString>| value.map_or_else(String::new, |value| value.to_string());
     // STATE_DB is empty after a reboot, so the published sum is the one since boot.
     let reclaimed = was.field("reclaimed").parse::<u64>().unwrap_or(0).saturating_add(context.reclaimed);
-    let observing_since = context.observing_since.map(|at| same_moment(was.field("observing_since"), at));
+    let container_id = report.container.as_ref().map_or("", |id| id.short());
+    // A takeover that began anew began at another moment, however short the one before was.
+    let goes_on = report.ended.is_none() && was.field("container_id") == container_id;
+    let published_since = if goes_on { was.field("observing_since") } else { "" };
+    let observing_since = context.observing_since.map(|at| same_moment(published_since, at));
     let row = ImageRow::from([
         ("image", text(report.base.as_ref().map(|it| it as _))),
         ("stability", report.stability.to_string()),
         ("reason", reason(report)),
         ("version", text(report.version.as_ref().map(|it| it as _))),
-        ("container_id", report.container.as_ref().map_or_else(String::new, |id| id.short().to_owned())),
+        ("container_id", container_id.to_owned()),
         ("image_id", text(report.image.as_ref().map(|it| it as _))),
         ("stable_version", text(report.stable_version.as_ref().map(|it| it as _))),
         ("last_version", text(report.last_version.as_ref().map(|it| it as _))),
@@ -123,7 +127,7 @@ fn same_moment(published: &str, at: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::{Mark, Observing, Reason};
+    use crate::decide::{Ended, Ending, Mark, Observing, Reason};
     use crate::domain::{Age, Instance, Namespace};
 
     fn report(stability: Stability, reason: Reason) -> InstanceReport {
@@ -164,6 +168,18 @@ mod tests {
         assert_eq!(image_row(&observing, &context(1), Some(&published), at(90)), None, "only the clock went on");
         let again = image_row(&observing, &context(90), Some(&published), at(90)).expect("a new takeover");
         assert_eq!(again["observing_since"], "2026-11-18 11:08:10");
+    }
+
+    #[test]
+    fn a_takeover_that_starts_over_at_once_has_another_beginning() {
+        let mut observing = report(Stability::Observing, Reason::Observing(Age::from_seconds(600)));
+        let context = |second| RowContext { observing_since: Some(at(second)), ..RowContext::default() };
+        let published = owned(&image_row(&observing, &context(0), None, at(0)).expect("a row"));
+        assert_eq!(image_row(&observing, &context(1), Some(&published), at(1)), None, "rounded otherwise");
+        let (version, image) = ("2".parse().unwrap(), format!("sha256:{}", "1".repeat(64)).parse().unwrap());
+        observing.ended = Some(Ended { version, image, ending: Ending::Restarted, after: Age::from_seconds(1) });
+        let row = image_row(&observing, &context(1), Some(&published), at(1)).expect("a row");
+        assert_eq!(row["observing_since"], clock::format(at(1)));
     }
 
     #[test]

@@ -26,6 +26,10 @@ const RESYNC: Duration = Duration::from_secs(10 * 60);
 /// How long a step under way may take once the agent is to stop. Steps are safe to be cut short, too; see promise 5.
 const STOP_GRACE: Duration = Duration::from_millis(700);
 
+/// How long before a deadline what is to be acted on is read again, so that the reading delays nothing: an engine with
+/// hundreds of images takes some ten milliseconds for it.
+const LEAD: Duration = Duration::from_millis(40);
+
 /// The pause between two looks at rows: at first too short to be felt, longer while changes keep coming.
 const FIRST_GAP: Duration = Duration::from_millis(1);
 const LONGEST_GAP: Duration = Duration::from_millis(50);
@@ -101,15 +105,15 @@ impl Service {
         let mut stop = stop_signals().map_err(AgentError::Signal)?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
         loop {
-            match self.wake(&mut stop).await {
-                Wake::Stop => break,
-                Wake::Rows => self.rows_changed().await,
-                Wake::Engine => self.engine_changed().await,
-                Wake::Due => self.confirm(),
-                Wake::Resync => self.resync(),
-                Wake::Confirmed(Ok(picture)) => self.confirmed(&picture).await,
-                Wake::Confirmed(Err(error)) => self.not_confirmed(&error).await,
-                Wake::Stepped(went) => self.stepped(went).await,
+            let wake = self.wake(&mut stop).await;
+            if matches!(wake, Wake::Stop) {
+                break;
+            }
+            // Redis may hang while it is read or written: a stop does not wait for that.
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                () = self.handle(wake) => {}
             }
         }
         self.finish().await;
@@ -117,15 +121,26 @@ impl Service {
         Ok(())
     }
 
+    async fn handle(&mut self, wake: Wake) {
+        match wake {
+            Wake::Stop => {}
+            Wake::Rows => self.rows_changed().await,
+            Wake::Engine => self.engine_changed().await,
+            Wake::Due => self.confirm(),
+            Wake::Resync => self.resync(),
+            Wake::Confirmed(Ok(picture)) => self.confirmed(&picture).await,
+            Wake::Confirmed(Err(error)) => self.not_confirmed(&error).await,
+            Wake::Stepped(went) => self.stepped(went).await,
+        }
+    }
+
     /// Sleeps until there is something to do.
     async fn wake(&mut self, stop: &mut [Signal; 2]) -> Wake {
         let due = self.due();
         let pause = self.pace.until();
-        let [terminate, interrupt] = stop;
         tokio::select! {
             biased;
-            _ = terminate.recv() => Wake::Stop,
-            _ = interrupt.recv() => Wake::Stop,
+            () = stopped(stop) => Wake::Stop,
             wake = acted(&mut self.acting) => wake,
             () = sleep_until_some(due), if due.is_some() => Wake::Due,
             changed = self.engine_state.changed() => match changed {
@@ -138,27 +153,31 @@ impl Service {
         }
     }
 
-    /// When a deadline comes or a retry is due; none while a plan is being carried out, which ends in another look.
-    fn due(&self) -> Option<Instant> {
-        let decision = self.latest.as_ref().filter(|_| matches!(self.acting, Acting::Idle))?;
+    /// When the next deadline comes.
+    fn deadline(&self) -> Option<Instant> {
         let since_boot = clock::since_boot();
         let now = Instant::now();
-        let deadline = decision.report.wakes.iter().filter_map(|wake| {
+        let deadlines = self.latest.as_ref()?.report.wakes.iter().filter_map(|wake| {
             let stamp = self.core.store.stamp(&wake.mark)?;
             let at = stamp + Duration::from_secs(u64::from(wake.age.seconds()));
             Some(now + at.saturating_sub(since_boot))
         });
+        deadlines.min()
+    }
+
+    /// When to read again what is to be acted on: a moment before a deadline, or when a retry is due; never while a plan
+    /// is being carried out, which ends in another look.
+    fn due(&self) -> Option<Instant> {
+        let decision = self.latest.as_ref().filter(|_| matches!(self.acting, Acting::Idle))?;
+        let before_deadline = self.deadline().map(|at| at.checked_sub(LEAD).unwrap_or(at));
         let retry = self.core.retries.next_due(decision.plan.units.keys());
-        deadline.chain(retry).min().map(|due| self.hold.until.map_or(due, |until| due.max(until)))
+        let due = before_deadline.into_iter().chain(retry).min();
+        due.map(|due| self.hold.until.map_or(due, |until| due.max(until)))
     }
 
     async fn rows_changed(&mut self) {
         self.pace.looked();
-        let was_away = self.core.databases.away().is_some();
         let read = self.core.databases.read().await;
-        if was_away && self.core.databases.away().is_none() {
-            self.core.published_may_be_gone();
-        }
         // What went wrong was logged by the connection; the rows of other servers were read.
         self.has_rows |= read.is_ok();
         if self.has_rows {
@@ -176,7 +195,7 @@ impl Service {
             self.core.observer.observation_mut().refused.clear();
         }
         if let Some(picture) = &state.picture {
-            self.hold = Hold::default();
+            self.hold.end();
             self.core.see_picture(picture);
             self.look().await;
         }
@@ -234,12 +253,15 @@ impl Service {
         let _: Result<(), _> = self.core.publish(decision, busy).await;
     }
 
-    /// Reads again what is to be acted on, unless something is being acted on.
+    /// Reads again what is to be acted on, unless something is being acted on. A deadline that is about to come is
+    /// waited for.
     fn confirm(&mut self) {
-        let may_begin = self.hold.until.is_none_or(|until| until <= Instant::now());
+        let now = Instant::now();
+        let may_begin = self.hold.until.is_none_or(|until| until <= now);
         if matches!(self.acting, Acting::Idle) && may_begin {
+            let at = self.deadline().filter(|at| *at <= now + LEAD).unwrap_or(now);
             let (watcher, interest) = (Arc::clone(&self.watcher), self.core.interest());
-            self.acting = Acting::Confirming(tokio::spawn(async move { watcher.fresh(&interest).await }));
+            self.acting = Acting::Confirming(tokio::spawn(async move { watcher.fresh_at(at, &interest).await }));
         }
     }
 
@@ -251,7 +273,7 @@ impl Service {
             self.hold.extend(); // Nothing is acted on.
             return;
         }
-        self.hold = Hold::default();
+        self.hold.end();
         self.core.see_rows();
         self.core.see_picture(picture);
         self.tell_interest();
@@ -275,7 +297,7 @@ impl Service {
     async fn not_confirmed(&mut self, error: &EngineError) {
         self.acting = Acting::Idle;
         self.hold.extend();
-        tracing::debug!(%error, "the engine could not be read before acting");
+        self.hold.tell(error);
         if let Some(decision) = self.latest.take() {
             self.publish(&decision, &BTreeSet::new()).await;
             self.latest = Some(decision);
@@ -358,16 +380,41 @@ fn stop_signals() -> std::io::Result<[Signal; 2]> {
     Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?])
 }
 
+/// Completes when the process is told to stop.
+async fn stopped([terminate, interrupt]: &mut [Signal; 2]) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
 /// How long nothing is acted on after what was to be acted on could not be read again.
 #[derive(Default)]
 struct Hold {
     until: Option<Instant>,
     backoff: Backoff,
+    /// It was logged, its end not yet.
+    is_told: bool,
 }
 
 impl Hold {
     fn extend(&mut self) {
         self.until = Some(Instant::now() + self.backoff.next());
+    }
+
+    /// Says once that the engine hangs or refuses. That it is away is for its watcher to say, who sees that too.
+    fn tell(&mut self, error: &EngineError) {
+        let is_seen_by_watcher =
+            matches!(error, EngineError::Unreachable { .. } | EngineError::PermissionDenied { .. });
+        if !is_seen_by_watcher && !std::mem::replace(&mut self.is_told, true) {
+            tracing::warn!(%error, "the engine cannot be read; nothing is changed until it can");
+        }
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(self).is_told {
+            tracing::info!("the engine can be read again");
+        }
     }
 }
 

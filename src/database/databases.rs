@@ -34,6 +34,8 @@ pub struct Databases {
     poll_every: Duration,
     /// Which servers do not notify, and so were warned about.
     silent: Vec<bool>,
+    /// How often a place was read as a whole.
+    full_reads: u64,
 }
 
 impl Databases {
@@ -67,7 +69,7 @@ impl Databases {
             .collect();
         let rows = Rows::new(links.iter().flat_map(|link| &link.places));
         let silent = links.iter().map(|_| false).collect();
-        Self { links, _followers: Vec::new(), wake, rows, poll_at: None, poll_every: POLL, silent }
+        Self { links, _followers: Vec::new(), wake, rows, poll_at: None, poll_every: POLL, silent, full_reads: 0 }
     }
 
     /// Completes when something may have changed, or a server has gone away or come back. To be followed by
@@ -131,6 +133,7 @@ impl Databases {
 
     fn apply(&mut self, index: usize, link: &Link, pictures: Pictures) {
         for (place, picture) in link.places.iter().zip(pictures.places) {
+            self.full_reads += u64::from(picture.is_whole);
             self.rows.apply(place, picture);
         }
         if let Some(setting) = pictures.notifications {
@@ -168,6 +171,12 @@ impl Databases {
     #[must_use]
     pub fn rows(&self) -> &Rows {
         &self.rows
+    }
+
+    /// Grows with every full read, as after each connection: what is published may be gone since the last.
+    #[must_use]
+    pub fn full_reads(&self) -> u64 {
+        self.full_reads
     }
 
     /// Why a server is not available now, for people.

@@ -123,19 +123,22 @@ impl CleanUp<'_> {
                 |id: &&ImageId| Some(*id) != promoted && names.is_kube(id) && names.is_named(version, id, memory);
             names.images().filter(fits).cloned().collect()
         };
-        for version in &self.last_versions {
-            let images = named(version);
-            entries += usize::from(!images.is_empty());
-            kept.extend(images.into_iter().map(|image| (image, version.clone())));
-        }
         // What a promotion is about to displace comes first; only when that is done does memory say so itself.
         let displaced = memory.promoted.as_ref().filter(|_| memory.intention.is_some());
         let displaced = displaced.map(|old| Proven { version: old.version.clone(), image: old.image.clone() });
-        for proven in displaced.iter().chain(&memory.previous) {
+        let proven = || displaced.iter().chain(&memory.previous).filter(|proven| Some(&proven.image) != promoted);
+        for version in &self.last_versions {
+            // Memory knows by id what ran as this version: its tag may name a rebuilt image by now.
+            let ran = proven().filter(|proven| proven.version == *version && names.is_kube(&proven.image));
+            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|ran| ran.image.clone())).collect();
+            entries += usize::from(!images.is_empty());
+            kept.extend(images.into_iter().map(|image| (image, version.clone())));
+        }
+        for proven in proven() {
             if entries + 1 >= usize::from(self.policy.keep_versions) {
                 break;
             }
-            if Some(&proven.image) == promoted || self.last_versions.contains(&proven.version) {
+            if self.last_versions.contains(&proven.version) {
                 continue;
             }
             let images = if names.is_kube(&proven.image) { vec![proven.image.clone()] } else { named(&proven.version) };
@@ -271,13 +274,22 @@ impl CleanUp<'_> {
         self.index.observation.images.get(image).is_some_and(|image| image.references.is_empty())
     }
 
-    /// When images that are only kept because they are new cease to be.
+    /// When images that stay, or stand in the way of a local one that really ran, only because they are new cease to be.
     pub(super) fn wakes(&self, keep: &Keep) -> BTreeSet<Wake> {
-        let is_only_young = |because: &BTreeSet<Because>| {
-            because.len() == 1 && because.iter().all(|because| matches!(because, Because::New { .. }))
+        let is_awaited = |version: &Version| {
+            let supersedes = Because::Supersedes(version.clone());
+            keep.values().any(|because| because.contains(&supersedes))
+        };
+        let is_waiting = |because: &BTreeSet<Because>| {
+            because.iter().any(|because| matches!(because, Because::New { .. }))
+                && because.iter().all(|because| match because {
+                    Because::New { .. } => true,
+                    Because::Fallback(version) | Because::Pinned(version) => is_awaited(version),
+                    _ => false,
+                })
         };
         keep.iter()
-            .filter(|(_, because)| is_only_young(because))
+            .filter(|(_, because)| is_waiting(because))
             .map(|(image, _)| Wake { mark: self.mark(image), age: self.policy.stable_time })
             .collect()
     }

@@ -42,12 +42,7 @@ pub fn decide(observation: &Observation, memory: &Memory, policy: &Policy, now: 
         }
     }
 
-    let mut decision = Decision {
-        plan: Plan::default(),
-        report: Report::default(),
-        // A unit whose image name is not known now is remembered as it is.
-        memory: Memory { instances: BTreeMap::new(), units: memory.units.clone() },
-    };
+    let mut decision = Decision { plan: Plan::default(), report: Report::default(), memory: Memory::default() };
     for (base, members) in &members {
         let unit = unit::decide(base, members, &index, memory, policy, now);
         for member in members {
@@ -62,6 +57,10 @@ pub fn decide(observation: &Observation, memory: &Memory, policy: &Policy, now: 
         if !unit.actions.is_empty() {
             decision.plan.units.insert((*base).clone(), unit.actions);
         }
+    }
+    // A unit whose image name is not known now is remembered as it is.
+    for (base, unit) in memory.units.iter().filter(|(base, _)| !members.contains_key(*base)) {
+        decision.memory.units.insert(base.clone(), unit.clone());
     }
     for assessment in &assessments {
         let instance = &assessment.rows.instance;
@@ -113,6 +112,8 @@ fn describe(member: &Assessment<'_>, unit: Option<(&Base, &UnitDecision)>, polic
 /// The stability of an instance, and why.
 fn stability(member: &Assessment<'_>, unit: Option<&UnitDecision>, policy: &Policy) -> (Stability, Reason) {
     let failed = |otherwise: &Reason| match &member.memory.failed {
+        // What is refused has to be mended first.
+        Some(_) if matches!(otherwise, Reason::Refused { .. }) => (Stability::Failed, otherwise.clone()),
         Some(failure) => (Stability::Failed, Reason::Ended(failure.ending.clone(), failure.version.clone())),
         None => (Stability::Waiting, otherwise.clone()),
     };

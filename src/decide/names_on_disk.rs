@@ -9,6 +9,7 @@ use super::plan::Step;
 use crate::domain::{Base, ContainerId, ImageId, Reference, Version};
 
 /// The references of one unit. Planned steps change it, so that later ones are planned on what they will find.
+#[derive(Clone)]
 pub(super) struct NamesOnDisk<'a> {
     base: &'a Base,
     index: &'a Index<'a>,

@@ -88,9 +88,15 @@ pub(super) fn intend(
     memory: &mut UnitMemory,
     names: &NamesOnDisk<'_>,
 ) {
-    // STATE_DB may know a stable version that this agent did not promote (its memory was lost, or ctrmgrd acted).
+    // STATE_DB may know a stable version that this agent did not promote (its memory was lost, or ctrmgrd acted). Where
+    // the image that `latest` leaves was never a kube image and has that version, it ran locally: no kube image of the
+    // version has proven anything.
+    let ran_locally = |version: &Version, memory: &UnitMemory| {
+        names.latest().is_some_and(|latest| !names.is_kube(latest) && names.is_named(version, latest, memory))
+    };
     for member in members {
-        let stable = member.rows.state.stable_version.get().filter(|stable| **stable != promotion.version);
+        let stable = member.rows.state.stable_version.get();
+        let stable = stable.filter(|stable| **stable != promotion.version && !ran_locally(stable, memory));
         let image = stable.and_then(|stable| {
             let fits = |image: &&ImageId| names.is_kube(image) && names.is_named(stable, image, memory);
             names.images().filter(|image| **image != promotion.image).find(fits).cloned()

@@ -102,7 +102,7 @@ pub struct UnitReport {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageReport {
     /// Its references in the unit's repositories.
-    pub references: BTreeSet<Reference>,
+    pub references: Vec<Reference>,
     /// Its version.
     pub version: Option<Version>,
     /// Its size in bytes.

@@ -4,7 +4,9 @@ use super::identity;
 use super::index::Index;
 use super::instances::InstanceRows;
 use super::memory::{Failure, InstanceMemory, Memory, Now, Takeover};
-use super::observation::{Container, ContainerStatus, Observation, Owner, RemoteState};
+use super::observation::{
+    Container, ContainerDetails, ContainerStatus, NamedContainer, Observation, Owner, RemoteState,
+};
 use super::policy::Policy;
 use super::report::{Ended, Ending, Reason};
 use crate::domain::{Age, Base, ContainerId, ImageId, Value, Version};
@@ -200,7 +202,7 @@ fn stand(
         oom_kills: details.oom_kills,
         image: seen.container.image.clone(),
         version: seen.version,
-        head_start: head_start(rows, details.started, details.oom_kills, observation),
+        head_start: head_start(rows, details, remembered, seen.container, observation),
     });
     let since_seen = if has_begun { Age::ZERO } else { now.age(&takeover.mark(&rows.instance)) };
     let age = takeover.head_start.saturating_add(since_seen);
@@ -208,10 +210,19 @@ fn stand(
 }
 
 /// Only an agent that starts into a standing takeover counts from before it looked: from the later of the container's
-/// start and the row's `update_time`. When a process was killed for lack of memory is not known, so then from now.
-fn head_start(rows: &InstanceRows<'_>, started: Age, oom_kills: u32, observation: &Observation) -> Age {
-    if observation.just_started && oom_kills == 0 {
-        rows.state.updated.map_or(Age::ZERO, |updated| updated.min(started))
+/// start and the row's `update_time`. When a process was killed for lack of memory is not known, so then from now; and
+/// an image whose failure is remembered starts over.
+fn head_start(
+    rows: &InstanceRows<'_>,
+    details: &ContainerDetails,
+    remembered: Option<&InstanceMemory>,
+    container: &Container,
+    observation: &Observation,
+) -> Age {
+    let failed = remembered.and_then(|memory| memory.failed.as_ref());
+    let has_failed = failed.is_some_and(|failure| failure.image == container.image);
+    if observation.just_started && details.oom_kills == 0 && !has_failed {
+        rows.state.updated.map_or(Age::ZERO, |updated| updated.min(details.started))
     } else {
         Age::ZERO
     }
@@ -270,8 +281,16 @@ fn ending(takeover: &Takeover, rows: &InstanceRows<'_>, standing: &Standing, obs
         _ if !rows.state.remote_state.is(&RemoteState::Running) => {
             Ending::RemoteState(rows.state.remote_state.get().copied())
         }
+        // The rows tell of a new container sooner than the engine is read again.
+        _ if names_another(rows, &takeover.container) => Ending::Replaced,
         _ => Ending::Unidentified,
     }
+}
+
+/// Whether `container_id` is that of another container.
+fn names_another(rows: &InstanceRows<'_>, container: &ContainerId) -> bool {
+    let named = rows.state.container_id.get();
+    named.is_some_and(|named| matches!(named, NamedContainer::Prefix(id) if !container.as_str().starts_with(&**id)))
 }
 
 /// What to remember: the takeover while it stands, and its failure until the next takeover or change of owner.

@@ -44,13 +44,16 @@ pub(super) fn decide(
     let is_kube = members.iter().any(|member| member.set_owner == Some(Owner::Kube));
     let mut unit = remembered.cloned().unwrap_or_default();
     let unit_policy = UnitPolicy::new(members, policy);
-    let first_seen =
-        remember_images(base, &mut unit, index, is_continued(members), remembered.is_none() || has_begun(members));
+    // Of a unit that Kubernetes has never had to do with, nothing is remembered.
+    let is_known = is_kube || remembered.is_some();
+    let begins = remembered.is_none() || has_begun(members);
+    let first_seen = is_known.then(|| remember_images(base, &mut unit, index, is_continued(members), begins));
     let rolled_back_from = |image: &ImageId| members.iter().any(|m| m.takeover().is_some_and(|t| t.0.image != *image));
     unit.rolled_back.take_if(|image| rolled_back_from(image));
 
     // Promotion.
-    let mut names = NamesOnDisk::new(base, index);
+    let before = NamesOnDisk::new(base, index);
+    let mut names = before.clone();
     let newly_promoted = promotion::settle(&mut unit, &names);
     let mut actions = Vec::new();
     let mut held = None;
@@ -95,7 +98,7 @@ pub(super) fn decide(
             .iter()
             .filter_map(|member| index.observation.packages.get(&member.rows.instance.feature)?.as_ref())
             .collect(),
-        first_seen,
+        first_seen: first_seen.unwrap_or_default(),
     };
     let waits = if stands.is_none() {
         Some(Reason::NothingPromoted)
@@ -110,7 +113,7 @@ pub(super) fn decide(
         actions.extend(clean_up.drop_local_tags(&mut names, &keep));
         wakes = clean_up.wakes(&keep);
     }
-    let images = image_reports(base, &clean_up, &keep, &unit, index, waits.as_ref());
+    let images = image_reports(&clean_up, &keep, &unit, &before, waits.as_ref());
     if waits.is_none() {
         actions.extend(clean_up.remove_images(&mut names, &keep, &unit));
     }
@@ -118,7 +121,7 @@ pub(super) fn decide(
         unit.error = None;
     }
 
-    let latest = NamesOnDisk::new(base, index).latest().cloned();
+    let latest = before.latest().cloned();
     let report = UnitReport {
         latest_moved: latest.is_some() && unit.promoted.as_ref().is_some_and(|p| latest.as_ref() != Some(&p.image)),
         latest,
@@ -127,7 +130,7 @@ pub(super) fn decide(
         clean_up_waits: waits,
         images,
     };
-    let memory = (is_kube || remembered.is_some()).then_some(unit);
+    let memory = is_known.then_some(unit);
     UnitDecision { actions, report, memory, held, last_version, wakes }
 }
 
@@ -198,20 +201,18 @@ fn fallback_version(clean_up: &CleanUp<'_>, names: &NamesOnDisk<'_>, memory: &Un
 
 /// What becomes of each image, for people.
 fn image_reports(
-    base: &Base,
     clean_up: &CleanUp<'_>,
     keep: &Keep,
     memory: &UnitMemory,
-    index: &Index<'_>,
+    now: &NamesOnDisk<'_>,
     waits: Option<&Reason>,
 ) -> std::collections::BTreeMap<ImageId, ImageReport> {
-    let now = NamesOnDisk::new(base, index);
     keep.iter()
         .map(|(id, because)| {
             let verdict = match (because.is_empty(), waits) {
                 (false, _) => Verdict::Kept(because.clone()),
                 (true, Some(reason)) => Verdict::Kept(BTreeSet::from([Because::NoCleanUp(reason.clone())])),
-                (true, None) => Verdict::Removed(clean_up.because_removed(id, &now, memory)),
+                (true, None) => Verdict::Removed(clean_up.because_removed(id, now, memory)),
             };
             let report = ImageReport {
                 references: now.of(id).cloned().collect(),

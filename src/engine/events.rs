@@ -41,6 +41,12 @@ pub(super) fn options(since: DateTime<Utc>) -> EventsOptions {
     EventsOptions { since: Some(since), until: None, filters: Some(filters) }
 }
 
+/// Whether a takeover may hang on it. What happens to images, and to containers that do not run, does not.
+pub(super) fn is_urgent(event: &EventMessage) -> bool {
+    let action = event.action.as_deref().unwrap_or_default();
+    event.typ != Some(EventMessageTypeEnum::IMAGE) && !["create", "destroy"].contains(&action)
+}
+
 /// Takes note of an event.
 pub(super) fn note(event: &EventMessage, dirty: &mut Dirty, oom: &mut OomKills) {
     if event.typ == Some(EventMessageTypeEnum::IMAGE) {
@@ -60,6 +66,11 @@ pub(super) fn note(event: &EventMessage, dirty: &mut Dirty, oom: &mut OomKills) 
     match action {
         "oom" => oom.heard(&id),
         "start" => oom.started(&id),
+        // An engine 20.10 tells of it before its list does (moby, daemon/monitor.go: the event comes before the
+        // checkpoint of which lists are made; tried). An inspection waits for both.
+        "die" => {
+            dirty.ended.insert(id.clone());
+        }
         _ => {}
     }
     dirty.details.insert(id);

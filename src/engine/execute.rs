@@ -101,11 +101,9 @@ fn pass(place: &str, step: &Step) -> Result<(), EngineError> {
         Some(Fault::Refused) => {
             Err(EngineError::Refused { what: what(), status: 500, message: "so that a test can see it".to_owned() })
         }
-        Some(Fault::Lost) => Err(EngineError::TimedOut {
-            what: what(),
-            host: "a failpoint".to_owned(),
-            after: client::READ_DEADLINE,
-        }),
+        Some(Fault::Lost) => {
+            Err(EngineError::TimedOut { what: what(), host: "a failpoint".to_owned(), after: client::READ_DEADLINE })
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Dirty {
     pub details: BTreeSet<ContainerId>,
     /// The details of all containers.
     pub all_details: bool,
+    /// Containers that have ended, though the list may not say so yet.
+    pub ended: BTreeSet<ContainerId>,
 }
 
 impl Dirty {
@@ -55,7 +57,7 @@ impl Dirty {
     /// is known of images stays known.
     #[must_use]
     pub fn everything() -> Self {
-        Self { containers: true, images: true, details: BTreeSet::new(), all_details: true }
+        Self { containers: true, images: true, all_details: true, ..Self::default() }
     }
 
     /// Whether there is nothing to read.
@@ -69,6 +71,7 @@ impl Dirty {
         self.containers |= other.containers;
         self.images |= other.images;
         self.details.extend(other.details);
+        self.ended.extend(other.ended);
         self.all_details |= other.all_details;
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Known {
     versions: BTreeMap<ImageId, Value<Version>>,
     /// Kills for lack of memory.
     pub(super) oom: OomKills,
+    /// How many events were heard.
+    pub(super) heard: u64,
 }
 
 impl Shared {
@@ -113,15 +115,18 @@ impl Reader {
         Ok(())
     }
 
-    /// Inspects the interesting containers that run, unless that is known.
+    /// Inspects the interesting containers that run, unless that is known, and those that may only seem to run.
     async fn inspect_containers(&mut self, interest: &Interest) -> Result<(), EngineError> {
         let dirty = &self.dirty;
         let is_dirty = |id: &ContainerId| dirty.all_details || dirty.details.contains(id);
         let inspected = std::mem::take(&mut self.inspected);
         let (stale, known): (Inspected, Inspected) = inspected.into_iter().partition(|(id, _)| is_dirty(id));
         let wanted = self.containers.iter().filter(|(id, container)| {
-            let is_running = container.status == ContainerStatus::Running;
-            is_running && interest.wants_container(id, container) && !known.contains_key(id)
+            // The engine tells of `unpause` before its list does (moby, daemon/unpause.go): an inspection waits for it.
+            let may_run = container.status == ContainerStatus::Running
+                || (container.status == ContainerStatus::Paused && is_dirty(id));
+            let is_wanted = interest.wants_container(id, container) || dirty.ended.contains(id);
+            may_run && is_wanted && !known.contains_key(id)
         });
         let wanted: Vec<ContainerId> = wanted.map(|(id, _)| id.clone()).collect();
         self.inspected = known;

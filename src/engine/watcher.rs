@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use super::client::{Engine, Events};
@@ -22,6 +22,10 @@ use crate::clock;
 
 /// How long an event waits for others, so that a burst (a start is three events, a clean-up a dozen) is one read.
 const BURST: Duration = Duration::from_millis(2);
+
+/// How long an event waits on which no takeover depends: a whole clean-up is one read, and not one read for each image
+/// while the engine is busy with the next.
+const CALM_BURST: Duration = Duration::from_millis(50);
 
 /// The pause before the first try to come back: an engine that restarts is often there again in less than a second.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -70,6 +74,23 @@ impl Watcher {
     /// If the engine cannot be asked.
     pub async fn fresh(&self, interest: &Interest) -> Result<Picture, EngineError> {
         Reader::sharing(self.engine.clone(), self.shared.clone()).read(Dirty::everything(), interest).await
+    }
+
+    /// A complete read for a decision that is due at `at`: made now, and once more if anything was heard in between.
+    ///
+    /// # Errors
+    /// If the engine cannot be asked.
+    pub async fn fresh_at(&self, at: Instant, interest: &Interest) -> Result<Picture, EngineError> {
+        let heard = || self.shared.lock().heard;
+        let before = heard();
+        let picture = self.fresh(interest).await?;
+        if Instant::now() < at {
+            sleep_until(at).await;
+            if heard() != before {
+                return self.fresh(interest).await;
+            }
+        }
+        Ok(picture)
     }
 }
 
@@ -159,6 +180,7 @@ impl Watching {
         let mut is_new_contact = self.state.borrow().picture.is_none();
         let mut heard = false;
         loop {
+            let mut urgent = false;
             let interest = Arc::new(self.interest.borrow_and_update().clone());
             let mut next = Dirty::nothing();
             let picture = {
@@ -166,7 +188,7 @@ impl Watching {
                 loop {
                     tokio::select! {
                         biased;
-                        event = events.next() => note(event, &self.engine, &self.shared, &mut next)?,
+                        event = events.next() => urgent |= note(event, &self.engine, &self.shared, &mut next)?,
                         picture = &mut read => break picture?,
                     }
                 }
@@ -176,14 +198,14 @@ impl Watching {
             heard = !next.is_clean();
             if !heard {
                 tokio::select! {
-                    event = events.next() => note(event, &self.engine, &self.shared, &mut next)?,
+                    event = events.next() => urgent |= note(event, &self.engine, &self.shared, &mut next)?,
                     changed = self.interest.changed() => if changed.is_err() { return Ok(End::Over) },
                     () = resync.notified() => return Ok(End::Resync),
                 }
                 heard = !next.is_clean();
             }
             if heard {
-                drain(&mut events, &self.engine, &self.shared, &mut next).await?;
+                drain(&mut events, &self.engine, &self.shared, &mut next, urgent).await?;
             }
             dirty = next;
         }
@@ -208,23 +230,33 @@ impl Watching {
     }
 }
 
-/// Takes note of an event, or of the stream's end.
+/// Takes note of an event, or of the stream's end. Whether it is urgent.
 fn note(
     event: Option<Result<bollard::models::EventMessage, EngineError>>,
     engine: &Engine,
     shared: &Shared,
     dirty: &mut Dirty,
-) -> Result<(), EngineError> {
+) -> Result<bool, EngineError> {
     let event = event.unwrap_or_else(|| Err(engine.hung_up()))?;
-    events::note(&event, dirty, &mut shared.lock().oom);
-    Ok(())
+    let mut known = shared.lock();
+    known.heard = known.heard.wrapping_add(1);
+    events::note(&event, dirty, &mut known.oom);
+    Ok(events::is_urgent(&event))
 }
 
 /// Takes note of the events that come within a moment, and of all that are ready after it.
-async fn drain(events: &mut Events, engine: &Engine, shared: &Shared, dirty: &mut Dirty) -> Result<(), EngineError> {
-    let end = Instant::now() + BURST;
+async fn drain(
+    events: &mut Events,
+    engine: &Engine,
+    shared: &Shared,
+    dirty: &mut Dirty,
+    urgent: bool,
+) -> Result<(), EngineError> {
+    let mut end = Instant::now() + if urgent { BURST } else { CALM_BURST };
     while let Ok(event) = timeout_at(end, events.next()).await {
-        note(event, engine, shared, dirty)?;
+        if note(event, engine, shared, dirty)? {
+            end = end.min(Instant::now() + BURST);
+        }
         if Instant::now() >= end {
             break;
         }

@@ -9,7 +9,7 @@ use imgmgrd_test_support::switch::Switch;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Everything {
     rows: BTreeMap<String, Row>,
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, String>,
     images: BTreeMap<String, String>,
     containers: Vec<String>,
 }
@@ -37,20 +37,21 @@ pub(crate) fn rows(switch: &Switch) -> BTreeMap<String, Row> {
     found
 }
 
-/// The files of the state directory, by name; the lock's content is whoever held it last.
-pub(crate) fn state_files(switch: &Switch) -> BTreeMap<String, Vec<u8>> {
+/// The files of the state directory, by name, without the lock, whose content is whoever held it last, and without those
+/// that vanish meanwhile.
+pub(crate) fn state_files(switch: &Switch) -> BTreeMap<String, String> {
     let folder = std::fs::read_dir(switch.file("state")).expect("the state directory");
     let files = folder.map(|entry| entry.expect("a file"));
     let named = files.map(|file| (file.file_name().to_string_lossy().into_owned(), file.path()));
     named
         .filter(|(name, _)| name != "lock")
-        .map(|(name, path)| (name, std::fs::read(path).expect("a readable file")))
+        .filter_map(|(name, path)| Some((name, std::fs::read_to_string(path).ok()?)))
         .collect()
 }
 
 /// How many commands that write Redis has carried out, of anybody.
 pub(crate) fn writes(switch: &Switch) -> u64 {
-    commands(switch, &["hset", "hdel", "del", "set", "eval", "evalsha", "exec"])
+    commands(switch, &["hset", "hdel", "del", "set", "eval", "evalsha"])
 }
 
 /// How many of these commands Redis has carried out.

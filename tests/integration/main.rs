@@ -1,9 +1,17 @@
 //! The agent on a real switch: redis-server, dockerd and docker-registry, each test on its own.
 
+// Helpers of tests are test code as well, which clippy tells by `#[test]` only: they may panic, and play a switch with its
+// processes and clocks.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
+
+mod clean_up;
 mod commands;
 mod evidence;
+mod identity;
 mod killed;
+mod multi_asic;
 mod process;
 mod promotion;
 mod restarts;
 mod scene;
+mod story;

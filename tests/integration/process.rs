@@ -4,3 +4,5 @@ mod idle;
 mod once;
 mod refusals;
 mod stop;
+
+pub(crate) use refusals::nobodys_copy;

@@ -99,22 +99,3 @@ fn comes_to_rest(world: &mut World) {
     assert!(decision.plan.is_empty(), "nobody woke it for this:\n{}", world.switch.text(&decision));
     assert_eq!(world.switch.memory, memory, "nothing happened");
 }
-
-#[test]
-fn debug_history() {
-    let mut world = World::new(Kind::OneFeature);
-    let history = [
-        Event::Upgrade { instance: 0, version: 1, leaves_old: false },
-        Event::Look,
-        Event::Wait(600),
-        Event::KilledLook(1),
-        Event::Upgrade { instance: 0, version: 2, leaves_old: false },
-        Event::Look,
-        Event::Look,
-    ];
-    for event in &history {
-        let d = world.decide();
-        println!("{}\n===== {event:?}", world.switch.text(&d));
-        world.play(event);
-    }
-}

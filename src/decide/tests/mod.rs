@@ -1,4 +1,22 @@
 //! The rules of the reference's section 3, each as a table of cases on the pure decision.
 
+mod clean_up;
 mod histories;
+mod identity;
+mod keep;
+mod promises;
 mod promotion;
+mod takeover;
+mod timing;
+mod unit;
+
+use super::fixtures::{Described, Switch, on_host};
+
+/// Telemetry is upgraded to `image`, which proves stable and is promoted.
+fn promoted(switch: &mut Switch, image: &Described) {
+    let image = switch.image(image);
+    switch.upgrade(&on_host("telemetry"), &image);
+    let _ = switch.look();
+    switch.wait(600);
+    switch.act();
+}

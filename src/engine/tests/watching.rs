@@ -47,6 +47,26 @@ async fn events_bring_the_picture_up_to_date() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_container_is_seen_though_nobody_asked_for_it() {
+    let rig = Rig::new();
+    let (_interest, receiver) = watch::channel(interest(&["snmp"], &["docker-snmp"]));
+    let watcher = watch(rig.engine.clone(), receiver);
+    let mut state = watcher.state();
+    let image = rig.image("docker-snmp:1");
+    let container = rig.run(&imgmgrd_test_support::ContainerSpec::new("snmp", &image.to_string()));
+    for status in [ContainerStatus::Running, ContainerStatus::Stopped].iter().cycle().take(12) {
+        until_picture(&mut state, "as it is", |picture| {
+            picture.containers.get(&container).is_some_and(|container| container.status == *status)
+        })
+        .await;
+        match status {
+            ContainerStatus::Running => rig.dockerd.kill_container(container.as_str()),
+            _ => rig.dockerd.start_container(container.as_str()),
+        }
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_published_while_nothing_happens() {
     let rig = Rig::new();
     let image = rig.image("docker-snmp:1");

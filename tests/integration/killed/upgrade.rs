@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imgmgrd_test_support::agent::Agent;
+use imgmgrd_test_support::container::ContainerSpec;
 use imgmgrd_test_support::image::Image;
 use imgmgrd_test_support::kubelet::Deployment;
-use imgmgrd_test_support::rows::{CONFIG_DB, Instance, Row, STATE_DB};
+use imgmgrd_test_support::rows::{CONFIG_DB, Row, STATE_DB};
 use imgmgrd_test_support::switch::Switch;
 
 use crate::evidence::state_files;
@@ -20,6 +21,9 @@ pub(crate) const RAN: &str = "20201231.11";
 const LOCAL_ONLY: &str = "20201231.05";
 const OLD: &str = "20201231.71";
 pub(crate) const NEW: &str = "20201231.84";
+
+/// Nobody's image, which keeps the layer on the disk that all others share: so setting up is fast.
+const KEEPER: &str = "keeper:1";
 
 /// What an upgrade ends in, without what differs from run to run.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +51,7 @@ impl Upgrade {
         for version in [RAN, OLD, NEW] {
             switch.publish(BASE, version, "kube");
         }
+        switch.engine().import_image(KEEPER, None, &[], "keeper");
         let latest = [Image::new(Some(RAN)).salt("local").id(), Image::new(Some(NEW)).salt("kube").id()];
         Self { switch, latest }
     }
@@ -60,7 +65,9 @@ impl Upgrade {
         switch.rows().config_feature(FEATURE, "local", false, true);
         engine.import_image(&format!("{BASE}:latest"), Some(RAN), &[], "local");
         engine.import_image(&format!("{BASE}:{LOCAL_ONLY}"), Some(LOCAL_ONLY), &[], "local");
-        switch.start_locally(&Instance::host(FEATURE), BASE, RAN);
+        // It has run, and is stopped.
+        engine.create_container(&ContainerSpec::new(FEATURE, &format!("{BASE}:latest")));
+        switch.feature(FEATURE).local_start(RAN);
         for version in [RAN, OLD] {
             switch.kubelet().pull(&Deployment::new(FEATURE, BASE, version));
         }
@@ -71,14 +78,15 @@ impl Upgrade {
     fn clear(&self) {
         let engine = self.switch.engine();
         engine.container_names().iter().for_each(|name| engine.remove_container(name));
-        engine.images().keys().for_each(|reference| {
+        engine.images().keys().filter(|reference| *reference != KEEPER).for_each(|reference| {
             // A digest goes with the last tag of its repository.
             engine.try_untag(reference).ok();
         });
-        engine.image_ids().iter().for_each(|id| {
+        let keeper = engine.image_id(KEEPER);
+        engine.image_ids().iter().filter(|id| keeper.as_ref() != Some(*id)).for_each(|id| {
             engine.try_untag(id).ok();
         });
-        assert_eq!(engine.images(), BTreeMap::new());
+        assert_eq!(engine.images().into_keys().collect::<Vec<_>>(), [KEEPER]);
         for database in [CONFIG_DB, STATE_DB] {
             self.switch.rows().flush(database);
         }
@@ -90,6 +98,22 @@ impl Upgrade {
     /// The agent, with faults: `before-step=2*off->return(kill)`.
     pub(crate) fn agent(&self, faults: &str) -> Agent {
         self.switch.agent_with(binary(), &["run"], &[("FAILPOINTS", faults)])
+    }
+
+    /// An agent without faults, which has come so far that it ends in order when it is told to.
+    pub(crate) fn next_agent(&self) -> Agent {
+        let agent = self.agent("");
+        agent.wait_until("its start", SOON, || agent.log().contains("started"));
+        agent
+    }
+
+    /// How many steps the plan has.
+    pub(crate) fn steps(&self) -> usize {
+        self.set_up();
+        let output = self.switch.command(binary(), &["plan", FEATURE, "--json"]);
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let actions = plan[0]["actions"].as_array().expect("actions");
+        actions.iter().filter_map(|action| action["steps"].as_array()).map(Vec::len).sum()
     }
 
     /// What has become of it.
@@ -117,7 +141,7 @@ impl Upgrade {
         self.set_up();
         let agent = self.agent("");
         agent.wait_until("the clean-up", SOON, || {
-            self.latest_name() == self.latest[1] && self.switch.engine().image_ids().len() == 2
+            self.latest_name() == self.latest[1] && self.switch.engine().image_ids().len() == 3
         });
         agent.wait_until("the row", SOON, || self.switch.feature(FEATURE).stability() == "stable");
         let row = self.switch.feature(FEATURE).feature_row().expect("the row");

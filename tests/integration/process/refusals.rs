@@ -50,7 +50,11 @@ fn settings_that_are_none() {
     let broken = file("[engine\n");
     assert_refused(&run(&switch, binary(), &["--config", &broken, "status"], &[]), 1, &[&broken]);
     let variable = ("IMGMGRD__ENGINE__HOTS", "unix:///x");
-    assert_refused(&run(&switch, binary(), &["run"], &[variable]), 1, &["IMGMGRD__ENGINE__HOTS", "IMGMGRD__ENGINE__HOST"]);
+    assert_refused(
+        &run(&switch, binary(), &["run"], &[variable]),
+        1,
+        &["IMGMGRD__ENGINE__HOTS", "IMGMGRD__ENGINE__HOST"],
+    );
     let host = ("IMGMGRD__ENGINE__HOST", "ssh://there");
     assert_refused(&run(&switch, binary(), &["run"], &[host]), 1, &["engine.host", "ssh://there", "unix:///PATH"]);
 }

@@ -47,7 +47,9 @@ fn ten_thousand_writes_are_followed() {
             .exec(&mut connection)
             .expect("HSET succeeds");
     }
-    wait_equal("the last one", Duration::from_secs(2), "20201231.9999", || switch.feature(FEATURE).published("version"));
+    wait_equal("the last one", Duration::from_secs(2), "20201231.9999", || {
+        switch.feature(FEATURE).published("version")
+    });
     let cpu = Duration::from_nanos(agent.cpu_nanoseconds() - cpu);
     // A test build is slower than what is measured by the benchmark: this is about the order of magnitude.
     assert!(cpu < Duration::from_secs(2), "{cpu:?}");

@@ -1,6 +1,6 @@
 //! Rows that vanish: a reload of the configuration, and deletions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imgmgrd_test_support::rows::CONFIG_DB;
 use imgmgrd_test_support::wait::wait_equal;
@@ -15,8 +15,10 @@ fn a_reload_inside_the_window_loses_nothing_and_the_takeover_goes_on() {
     let since = switch.feature(FEATURE).published("observing_since");
     let images = switch.engine().images();
     until(began, 1000);
-    // As config reload does it.
+    // As config reload does it, of which nothing is notified; so that it is looked at, one row goes by itself.
+    switch.feature(FEATURE).remove_config();
     switch.rows().flush(CONFIG_DB);
+    other_feature_starts(&switch);
     until(began, 2000);
     assert!(switch.feature(FEATURE).image_row().is_some(), "an absent row is no reason to delete anything");
     assert_eq!(switch.engine().images(), images);
@@ -35,13 +37,31 @@ fn a_reload_that_outlasts_the_window_holds_the_promotion_back() {
     let latest = || switch.engine().image_id(&format!("{BASE}:latest"));
     let before = latest();
     switch.rows().flush(CONFIG_DB);
+    wait_for_stability(&switch, &mut agent, FEATURE, "held");
+    assert!(switch.feature(FEATURE).reason().contains("is being loaded"), "{}", switch.feature(FEATURE).reason());
     until(began, 3000);
     assert_eq!(latest(), before);
+    let reloaded = Instant::now();
     switch.rows().policy(&[("stable_time", "2")]);
     switch.rows().config_feature(FEATURE, "kube", false, true);
     switch.rows().config_initialized(true);
     wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert!(reloaded.elapsed() < Duration::from_millis(1500), "not waited again: {:?}", reloaded.elapsed());
     assert_eq!(promoted(&switch), 1);
+}
+
+#[test]
+fn a_configuration_row_that_is_absent_for_a_while_holds_the_promotion_back_and_ends_nothing() {
+    let (switch, mut agent, began) = observing(2);
+    switch.feature(FEATURE).remove_config();
+    until(began, 1000);
+    assert_eq!(switch.feature(FEATURE).stability(), "observing");
+    wait_for_stability(&switch, &mut agent, FEATURE, "held");
+    assert!(switch.feature(FEATURE).reason().contains("row is absent"), "{}", switch.feature(FEATURE).reason());
+    let back = Instant::now();
+    switch.rows().config_feature(FEATURE, "kube", false, true);
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert!(back.elapsed() < Duration::from_millis(1500), "not waited again: {:?}", back.elapsed());
 }
 
 #[test]
@@ -53,7 +73,9 @@ fn a_deleted_row_is_not_brought_back() {
     deploy(&switch, FEATURE, BASE, NEW);
     agent.wait_until("the last step but one", SOON, || switch.engine().container(FEATURE).is_none());
     switch.feature(FEATURE).remove_state();
-    agent.wait_until("it sees that", SOON, || !["observing", "stable"].contains(&switch.feature(FEATURE).stability().as_str()));
+    agent.wait_until("it sees that", SOON, || {
+        !["observing", "stable"].contains(&switch.feature(FEATURE).stability().as_str())
+    });
     other_feature_starts(&switch);
     agent.wait_until("it goes on", SOON, || switch.feature("snmp").stability() == "local");
     assert_eq!(switch.feature(FEATURE).feature_row(), None);

@@ -9,6 +9,8 @@ use crate::domain::{Base, ImageId, Instance, Reference, Value};
 /// What really happened so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Oracle {
+    /// Tagged `latest`, which no look has seen yet: if somebody moves it before, nobody can know.
+    tagged: BTreeMap<Base, ImageId>,
     promoted: BTreeMap<Base, ImageId>,
     previous: BTreeMap<Base, ImageId>,
     rolled_back: BTreeMap<Base, ImageId>,
@@ -34,8 +36,21 @@ impl Oracle {
         self.previous.remove(base);
     }
 
+    /// An agent that starts remembers of what does not stand only that it failed.
+    pub(super) fn restarted(&mut self, memory: &Memory) {
+        let has_failed = |instance: &Instance| memory.instances.get(instance).is_some_and(|m| m.failed.is_some());
+        self.not_standing.retain(|instance, _| has_failed(instance));
+    }
+
     /// The agent looks.
     pub(super) fn looked(&mut self, switch: &Switch, instances: &[(Instance, Base)]) {
+        for (base, image) in std::mem::take(&mut self.tagged) {
+            if switch.named(&format!("{base}:latest")).as_ref() == Some(&image) {
+                if let Some(old) = self.promoted.insert(base.clone(), image.clone()).filter(|old| *old != image) {
+                    self.previous.insert(base, old);
+                }
+            }
+        }
         for (instance, base) in instances {
             match standing(switch, instance) {
                 None => {
@@ -82,7 +97,8 @@ impl Oracle {
                 self.promoted(base, image, container, before, instances);
             }
         }
-        if let Some(promoted) = self.promoted.get(base).filter(|image| was.images.contains_key(*image)) {
+        let promoted = self.tagged.get(base).or_else(|| self.promoted.get(base));
+        if let Some(promoted) = promoted.filter(|image| was.images.contains_key(*image)) {
             assert!(is.images.contains_key(promoted), "promise 4: the promoted image is gone by {step}");
         }
         self.fallback(base, step, before, after, instances);
@@ -97,9 +113,7 @@ impl Oracle {
         switch: &Switch,
         instances: &[(Instance, Base)],
     ) {
-        if let Some(old) = self.promoted.insert(base.clone(), image.clone()).filter(|old| old != image) {
-            self.previous.insert(base.clone(), old);
-        }
+        self.tagged.insert(base.clone(), image.clone());
         if self.is_late {
             return;
         }
@@ -121,9 +135,10 @@ impl Oracle {
 
     /// The version promoted before stays, unless STATE_DB names another fallback that is on the disk.
     fn fallback(&self, base: &Base, step: &Step, before: &Switch, after: &Switch, instances: &[(Instance, Base)]) {
-        let Some(previous) = self.previous.get(base).filter(|image| self.promoted.get(base) != Some(image)) else {
-            return;
-        };
+        let promoted = self.tagged.get(base).or_else(|| self.promoted.get(base));
+        let displaced = self.tagged.get(base).and_then(|_| self.promoted.get(base));
+        let previous = displaced.or_else(|| self.previous.get(base));
+        let Some(previous) = previous.filter(|image| promoted != Some(image)) else { return };
         let is_kube = |switch: &Switch, image: &ImageId| {
             let image = switch.observation.images.get(image);
             image.is_some_and(|image| image.references_of(base).any(|reference| !reference.repository.is_local()))
@@ -138,7 +153,7 @@ impl Oracle {
         let is_another = after.observation.images.iter().any(|(id, image)| {
             let tags = image.references_of(base).filter_map(Reference::tag);
             let is_named = tags.chain(image.declared_version()).any(|version| named.contains(version));
-            self.promoted.get(base) != Some(id) && id != previous && is_kube(after, id) && is_named
+            promoted != Some(id) && id != previous && is_kube(after, id) && is_named
         });
         if is_kube(before, previous) && !is_another {
             assert!(is_kube(after, previous), "promise 4: the last version is gone by {step}");

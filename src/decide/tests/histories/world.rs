@@ -56,6 +56,11 @@ impl World {
         Self { switch, instances, oracle: Oracle::default() }
     }
 
+    fn restart_agent(&mut self) {
+        self.switch.restart_agent();
+        self.oracle.restarted(&self.switch.memory);
+    }
+
     fn instance(&self, number: usize) -> (Instance, Base) {
         self.instances[number % self.instances.len()].clone()
     }
@@ -136,7 +141,7 @@ impl World {
                 let decision = self.decide();
                 self.switch.remember(&decision);
                 self.act(&decision.plan, *after, usize::MAX);
-                self.switch.restart_agent();
+                self.restart_agent();
             }
             Event::KilledSaving => {
                 let mut durable = self.decide().memory;
@@ -146,13 +151,13 @@ impl World {
                     (unit.images, unit.error) = (old.images, old.error);
                 }
                 self.switch.memory = durable;
-                self.switch.restart_agent();
+                self.restart_agent();
             }
             Event::MarksLost => {
                 self.switch.memory.instances.clear();
                 self.switch.memory.units.values_mut().for_each(|unit| unit.images.clear());
                 self.switch.marks.clear();
-                self.switch.restart_agent();
+                self.restart_agent();
                 self.oracle.rebooted();
             }
             Event::RefusedLook(at) => {
@@ -297,7 +302,7 @@ impl World {
             Event::MemoryLost => {
                 self.switch.memory = Memory::default();
                 self.switch.marks.clear();
-                self.switch.restart_agent();
+                self.restart_agent();
                 self.oracle.memory_lost();
             }
             Event::Reboot => {
@@ -309,7 +314,7 @@ impl World {
                 }
                 self.switch.memory = self.switch.memory.clone().after_reboot();
                 self.switch.marks.clear();
-                self.switch.restart_agent();
+                self.restart_agent();
                 self.oracle.rebooted();
             }
             _ => {}
@@ -362,11 +367,15 @@ impl World {
         decision
     }
 
-    /// Looks and carries the plan out.
+    /// Looks, carries the plan out, and looks at what became of it.
     pub(super) fn look(&mut self) -> Decision {
         let decision = self.decide();
         self.switch.remember(&decision);
-        self.act(&decision.plan, usize::MAX, usize::MAX);
+        if !decision.plan.is_empty() {
+            self.act(&decision.plan, usize::MAX, usize::MAX);
+            let after = self.decide();
+            self.switch.remember(&after);
+        }
         decision
     }
 

@@ -1,0 +1,118 @@
+//! The decision alone, on a switch far larger than any: 200 features and 5,000 images.
+
+use std::time::Instant;
+
+use imgmgrd::decide::promises::check;
+use imgmgrd::decide::{
+    Container, ContainerDetails, ContainerStatus, FeatureConfiguration, FeatureState, Image, ImageVersion,
+    KubeletLabels, Memory, Now, Observation, Owner, Policy, RemoteState, RowKey, SystemState, decide,
+};
+use imgmgrd::domain::{Age, Base, ContainerId, Feature, ImageId, Namespace, StartedAt, Value};
+
+use crate::table::{Table, Unit, median};
+
+const FEATURES: usize = 200;
+const IMAGES: usize = 5_000;
+const ROUNDS: usize = 50;
+
+pub(crate) fn measure(table: &mut Table) {
+    let observation = observation();
+    let policy = Policy::default();
+    // The first look remembers; then all takeovers are of age, and everything is promoted and to be cleaned up.
+    let first = decide(&observation, &Memory::default(), &policy, &Now::default()).memory;
+    let now = Now::default();
+    let (mut took, mut checked) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        let decision = decide(&observation, &first, &policy, &now);
+        took.push(begun.elapsed().as_secs_f64() * 1e3);
+        let told = decision.report.instances.values().next();
+        assert_eq!(decision.plan.units.len(), FEATURES, "every feature has something to do: {told:?}");
+        let begun = Instant::now();
+        let violations = check(&observation, &decision.memory, &policy, &decision.plan);
+        checked.push(begun.elapsed().as_secs_f64() * 1e3);
+        assert!(violations.is_empty(), "no plan breaks a promise: {violations:?}");
+    }
+    let took = median(&mut took);
+    table.line("deciding over 200 features and 5,000 images", took, Unit::Ms, Some(5.0));
+    table.line("  for each image", took * 1e3 / IMAGES as f64, Unit::Us, None);
+    table.line("  the second opinion on the plan for all of them", median(&mut checked), Unit::Ms, None);
+}
+
+/// Every feature is owned by kube and taken over, `latest` is the local image, and the rest are kube images.
+fn observation() -> Observation {
+    let mut observation = Observation { config_initialized: true, ..Observation::default() };
+    for number in 0..FEATURES {
+        let feature: Feature = parse(&format!("feature{number}"));
+        let base: Base = parse(&format!("docker-feature{number}"));
+        let key = RowKey { namespace: Namespace::Host, key: feature.clone() };
+        let container: ContainerId = parse(&format!("{number:012x}{:052x}", 0));
+        observation.image_names.insert(feature.clone(), base.clone());
+        observation.configuration.insert(
+            key.clone(),
+            FeatureConfiguration {
+                set_owner: Value::Is(Owner::Kube),
+                has_per_asic_scope: false,
+                has_global_scope: true,
+            },
+        );
+        observation.state.insert(
+            key,
+            FeatureState {
+                current_owner: Value::Is(Owner::Kube),
+                remote_state: Value::Is(RemoteState::Running),
+                container_id: Value::Is(parse(container.short())),
+                container_version: Value::Is(parse("20201231.0")),
+                system_state: Value::Is(SystemState::Up),
+                ..FeatureState::default()
+            },
+        );
+        for version in 0..IMAGES / FEATURES {
+            observation.images.insert(image_id(number, version), image(&base, version));
+        }
+        observation.containers.insert(container, running(&feature, image_id(number, 0)));
+    }
+    observation
+}
+
+fn image(base: &Base, version: usize) -> Image {
+    let tag = format!("20201231.{version}");
+    // The last one is the local one.
+    let is_local = version == IMAGES / FEATURES - 1;
+    let references = if is_local {
+        vec![format!("{base}:latest"), format!("{base}:{tag}")]
+    } else {
+        let repository = format!("sonick8scue.azurecr.io/{base}");
+        vec![format!("{repository}:{tag}"), format!("{repository}@sha256:{version:064x}")]
+    };
+    Image {
+        references: references.iter().map(|reference| parse(reference)).collect(),
+        unreadable_references: 0,
+        version: ImageVersion::Read(Value::Is(parse(&tag))),
+        size: 400_000_000,
+    }
+}
+
+fn running(feature: &Feature, image: ImageId) -> Container {
+    Container {
+        name: format!("k8s_{feature}").as_str().into(),
+        image,
+        created_from: None,
+        kubelet: Some(KubeletLabels { container_name: feature.as_str().into(), is_container: true }),
+        status: ContainerStatus::Running,
+        details: Some(ContainerDetails {
+            started_at: parse::<StartedAt>("2026-11-21T21:32:29.123456789Z"),
+            started: Age::from_seconds(900),
+            unhealthy: false,
+            oom_kills: 0,
+        }),
+    }
+}
+
+fn image_id(feature: usize, version: usize) -> ImageId {
+    parse(&format!("sha256:{:064x}", feature * 1000 + version))
+}
+
+fn parse<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| panic!("no valid name: {text}"))
+}

@@ -1,0 +1,5 @@
+//! Whose container and whose image: what is not established for sure is left alone.
+
+mod container_id;
+mod hostile;
+mod image_name;
