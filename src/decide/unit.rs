@@ -51,42 +51,17 @@ pub(super) fn decide(
     let rolled_back_from = |image: &ImageId| members.iter().any(|m| m.takeover().is_some_and(|t| t.0.image != *image));
     unit.rolled_back.take_if(|image| rolled_back_from(image));
 
-    // Promotion.
     let before = NamesOnDisk::new(base, index);
     let mut names = before.clone();
-    let newly_promoted = promotion::settle(&mut unit, &names);
-    let mut actions = Vec::new();
-    let mut held = None;
-    unit.intention = None;
-    match promotion::due(members, &unit, index, &unit_policy) {
-        Due::Nothing => finish(members, &mut unit, &names, index, &unit_policy, &mut actions),
-        Due::Held(reason) => held = Some(reason),
-        Due::Promotion(due) => {
-            promotion::intend(due.clone(), members, &mut unit, &names);
-            let mut steps = promotion::tag_latest(&due, base, &names);
-            steps.iter().for_each(|step| names.apply(step));
-            steps.extend(promotion::remove_stale_containers(members, &names, index));
-            if steps.is_empty() {
-                // Everything is so already: it only has to be remembered as promoted.
-                promotion::settle(&mut unit, &names);
-                unit.finished = true;
-            }
-            actions.extend(promotion::action(&due.version, steps));
-        }
-    }
-    let newly_promoted =
-        newly_promoted.or_else(|| promoted_without_a_step(remembered, &unit).filter(|_| actions.is_empty()));
-    if is_kube && holding::any_change(index, &unit_policy).is_none() {
-        actions.extend(promotion::restore_latest(base, &unit, &names));
-    }
-    actions.iter().flat_map(|action| &action.steps).for_each(|step| names.apply(step));
+    let settled = promotion::settle(&mut unit, &names);
+    let (mut actions, held) = promote(base, members, index, &unit_policy, &mut unit, &mut names);
+    let newly_promoted = settled.or_else(|| promoted_without_a_step(remembered, &unit).filter(|_| actions.is_empty()));
     let promoted = unit.intention.clone().or_else(|| unit.promoted.clone());
     let stands = promoted.as_ref().filter(|promotion| members.iter().any(|m| promotion::covers(Some(promotion), m)));
     if let Some(promotion) = stands.filter(|_| holding::any_change(index, &unit_policy).is_none()) {
         actions.extend(promotion::record_versions(promotion, members, &unit));
     }
 
-    // Clean-up.
     let clean_up = CleanUp {
         base,
         policy: &unit_policy,
@@ -134,6 +109,43 @@ pub(super) fn decide(
     UnitDecision { actions, report, memory, held, last_version, wakes }
 }
 
+/// What the stable takeovers call for: a promotion, the rest of one, or a `latest` that is gone. Changes `names` as the
+/// steps will. The second answer is what forbids promoting.
+fn promote(
+    base: &Base,
+    members: &[&Assessment<'_>],
+    index: &Index<'_>,
+    policy: &UnitPolicy,
+    unit: &mut UnitMemory,
+    names: &mut NamesOnDisk<'_>,
+) -> (Vec<Action>, Option<Reason>) {
+    let mut actions = Vec::new();
+    let mut held = None;
+    unit.intention = None;
+    match promotion::due(members, unit, index, policy) {
+        Due::Nothing => actions.extend(finish(members, unit, names, index, policy)),
+        Due::Held(reason) => held = Some(reason),
+        Due::Promotion(due) => {
+            promotion::intend(due.clone(), members, unit, names);
+            let mut steps = promotion::tag_latest(&due, base, names);
+            steps.iter().for_each(|step| names.apply(step));
+            steps.extend(promotion::remove_stale_containers(members, names, index));
+            if steps.is_empty() {
+                // Everything is so already: it only has to be remembered as promoted.
+                promotion::settle(unit, names);
+                unit.finished = true;
+            }
+            actions.extend(promotion::action(&due.version, steps));
+        }
+    }
+    let is_kube = members.iter().any(|member| member.set_owner == Some(Owner::Kube));
+    if is_kube && holding::any_change(index, policy).is_none() {
+        actions.extend(promotion::restore_latest(base, unit, names));
+    }
+    actions.iter().flat_map(|action: &Action| &action.steps).for_each(|step| names.apply(step));
+    (actions, held)
+}
+
 /// Steps that a crash or a failure left of a promotion whose step 1 is done.
 fn finish(
     members: &[&Assessment<'_>],
@@ -141,16 +153,15 @@ fn finish(
     names: &NamesOnDisk<'_>,
     index: &Index<'_>,
     policy: &UnitPolicy,
-    actions: &mut Vec<Action>,
-) {
-    let Some(promoted) = unit.promoted.clone().filter(|_| !unit.finished) else { return };
+) -> Option<Action> {
+    let promoted = unit.promoted.clone().filter(|_| !unit.finished)?;
     let is_covered = members.iter().any(|member| promotion::covers(Some(&promoted), member));
     if !is_covered || holding::any_change(index, policy).is_some() {
-        return;
+        return None;
     }
     let steps = promotion::remove_stale_containers(members, names, index);
     unit.finished = steps.is_empty() && holding::local_container(members, index).is_none();
-    actions.extend(promotion::action(&promoted.version, steps));
+    promotion::action(&promoted.version, steps)
 }
 
 /// A promotion for which nothing had to be done.

@@ -82,7 +82,7 @@ fn case_1() -> Switch {
 #[test]
 fn case_1_keeps_the_local_image_that_really_ran() {
     let mut switch = case_1();
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     let ran = Some(local(BASE, "20201231.11").id());
     assert_eq!(switch.named(&format!("{REGISTRY}/{BASE}:20201231.11")), ran);
@@ -97,7 +97,7 @@ fn case_1_waits_while_the_kube_image_is_in_use() {
     let mut switch = case_1();
     let user = switch.run("somebody", &kube(BASE, "20201231.11").id(), None);
     switch.stop(&user);
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     assert_eq!(switch.named(&format!("{REGISTRY}/{BASE}:20201231.11")), Some(kube(BASE, "20201231.11").id()));
     assert_eq!(switch.named(&format!("{BASE}:20201231.11")), Some(local(BASE, "20201231.11").id()));
@@ -110,7 +110,7 @@ fn case_1_waits_while_the_kube_image_is_in_use() {
 #[test]
 fn case_1_is_finished_after_a_crash_at_any_step() {
     let mut undisturbed = case_1();
-    let decision = undisturbed.act();
+    let decision = undisturbed.plan_and_act();
     let steps: Vec<Step> = decision.plan.units.values().flatten().flat_map(|action| action.steps.clone()).collect();
     for done in 0..=steps.len() {
         let mut killed = case_1();
@@ -148,7 +148,7 @@ fn a_superseded_image_that_is_refused_is_removed_later_even_without_a_name() {
     switch.memory.units.get_mut(&base(BASE)).unwrap().images.clear();
     switch.memory.instances.clear();
     switch.restart_agent();
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     assert!(!switch.observation.images.contains_key(&refused));
 }
@@ -166,7 +166,7 @@ fn a_remembered_image_that_lost_its_last_name_is_removed_by_id() {
     let mut switch = after_promotions(&[kube(BASE, "40")]);
     let dangling = kube(BASE, "40").id();
     switch.observation.images.get_mut(&dangling).unwrap().references.clear();
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     assert!(!switch.observation.images.contains_key(&dangling));
 }
@@ -181,7 +181,7 @@ fn a_nameless_image_that_nobody_remembers_is_left_alone() {
 #[test]
 fn an_image_with_a_name_in_another_features_repository_loses_only_its_own() {
     let shared = kube(BASE, "40").named("r.example/docker-other:1");
-    let mut switch = after_promotions(&[shared.clone()]);
+    let mut switch = after_promotions(std::slice::from_ref(&shared));
     switch.act();
     let left: Vec<String> =
         switch.observation.images[&shared.id()].references.iter().map(ToString::to_string).collect();
@@ -205,7 +205,7 @@ fn everything_of_one_pass() {
         switch.image(&image);
     }
     switch.age_all_images();
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     assert!(switch.look().plan.is_empty(), "in one pass");
 }

@@ -8,7 +8,6 @@ mod world;
 use proptest::prelude::*;
 
 use super::super::fixtures::Switch;
-use super::super::*;
 use events::{Event, events};
 use world::{Kind, World};
 
@@ -95,7 +94,7 @@ fn comes_to_rest(world: &mut World) {
     assert_eq!(world.next_wake(), None, "it asks to be woken again and again");
     let memory = world.switch.memory.clone();
     world.switch.wait(200_000);
-    let decision = world.look();
+    let decision = world.decide();
     assert!(decision.plan.is_empty(), "nobody woke it for this:\n{}", world.switch.text(&decision));
-    assert_eq!(world.switch.memory, memory, "nothing happened");
+    assert_eq!(decision.memory, memory, "nothing happened");
 }

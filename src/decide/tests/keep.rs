@@ -93,7 +93,7 @@ fn why_an_image_stays_or_goes() {
         ("not inspected", old().unread(), |_| (), Ok("no clean-up: not all images have been inspected yet")),
     ];
     for (what, image, change, expected) in cases {
-        let mut switch = after_promotions(&[image.clone()]);
+        let mut switch = after_promotions(std::slice::from_ref(image));
         change(&mut switch);
         match (because(&mut switch, image), expected) {
             (Ok(found), Ok(why)) => assert!(found.iter().any(|found| found.contains(why)), "{what}: {found:?}"),

@@ -41,7 +41,7 @@ fn held(switch: &mut Switch) -> String {
 #[test]
 fn a_stable_takeover_is_promoted_recorded_and_cleaned_up() {
     let (mut switch, _) = stable(Switch::telemetry(), &kube(BASE, V84));
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     assert_eq!(latest(&switch), Some(kube(BASE, V84).id()));
     assert_eq!(switch.container_named("telemetry"), None);
@@ -153,7 +153,7 @@ fn local_id() -> ImageId {
 fn being_disconnected_holds_no_promotion_but_the_clean_up() {
     let (mut switch, _) = stable(Switch::telemetry(), &kube(BASE, V84));
     switch.observation.kubernetes.connected = Some(false);
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     assert_eq!(latest(&switch), Some(kube(BASE, V84).id()));
     assert!(switch.named(&format!("{BASE}:{V11}")).is_some());
@@ -245,14 +245,14 @@ fn a_stopped_container_stays_if_it_was_created_from_the_new_latest() {
 fn a_latest_that_is_moved_is_a_fact_and_one_that_is_gone_is_tagged_again() {
     let (mut switch, _) = promoted(Switch::telemetry(), &kube(BASE, V84));
     let moved = switch.image(&local(BASE, "20201231.90").latest());
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     let report = &decision.report.instances[&on_host("telemetry")];
     assert_eq!((report.stability, &report.reason), (Stability::Stable, &Reason::LatestMoved));
     switch.wait(100_000);
     switch.act();
     assert_eq!(latest(&switch), Some(moved), "not reverted, and its image kept");
     switch.untag(&reference(&format!("{BASE}:latest")));
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     assert_eq!(latest(&switch), Some(kube(BASE, V84).id()));
 }
@@ -290,7 +290,7 @@ fn the_versions_that_are_recorded() {
             row.stable_version = Value::read(stable_before);
             row.last_version = Value::read(last_before);
         });
-        let decision = switch.act();
+        let decision = switch.plan_and_act();
         let row = switch.row(&on_host("telemetry"));
         let what = format!("{stable_before:?} {last_before:?}");
         assert_eq!(row.stable_version, Value::read(Some(stable_after)), "{what}");
@@ -341,7 +341,7 @@ fn an_error_is_published_while_a_retry_is_due() {
 fn a_crash_after_any_step_is_finished_by_the_next_agent() {
     let (switch, _) = stable(Switch::telemetry(), &kube(BASE, V84));
     let mut undisturbed = switch.clone();
-    let decision = undisturbed.act();
+    let decision = undisturbed.plan_and_act();
     let steps: Vec<Step> = decision.plan.units.values().flatten().flat_map(|action| action.steps.clone()).collect();
     assert_eq!(steps.len(), 4);
     for done in 0..=steps.len() {

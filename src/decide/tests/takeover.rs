@@ -281,7 +281,7 @@ fn the_agent_wakes_when_the_deadline_comes() {
     let wake = decision.report.wakes.iter().find(|wake| matches!(wake.mark, Mark::Takeover { .. })).unwrap();
     assert_eq!(wake.age, Age::from_seconds(600), "counted from its mark");
     switch.wait(350);
-    assert!(!switch.act().plan.is_empty());
+    assert!(!switch.plan_and_act().plan.is_empty());
     assert!(switch.look().report.wakes.is_empty());
 }
 

@@ -42,7 +42,7 @@ fn instances_are_promoted_together_when_all_are_stable_on_one_image() {
         upgrade(&mut switch, 1, "84");
         let _ = switch.look();
         switch.wait(600);
-        let decision = switch.act();
+        let decision = switch.plan_and_act();
         if shape == Shape::Namespace {
             insta::assert_snapshot!("two_asics_namespace_rows", switch.text(&decision));
         } else {
@@ -145,7 +145,7 @@ fn the_two_shapes_of_a_row_are_one_instance() {
     switch.shape = Shape::Namespace;
     let _ = switch.look();
     switch.wait(600);
-    let decision = switch.act();
+    let decision = switch.plan_and_act();
     assert_eq!(decision.report.instances.len(), 2);
     for shape in [Shape::Namespace, Shape::Host] {
         switch.shape = shape;

@@ -134,9 +134,7 @@ impl World {
             | Event::LocalStart(_)
             | Event::LocalStop(_)
             | Event::LocalCreate(_) => self.play_container(event),
-            Event::Look => {
-                self.look();
-            }
+            Event::Look => self.look(),
             Event::KilledLook(after) => {
                 let decision = self.decide();
                 self.switch.remember(&decision);
@@ -368,7 +366,7 @@ impl World {
     }
 
     /// Looks, carries the plan out, and looks at what became of it.
-    pub(super) fn look(&mut self) -> Decision {
+    pub(super) fn look(&mut self) {
         let decision = self.decide();
         self.switch.remember(&decision);
         if !decision.plan.is_empty() {
@@ -376,18 +374,20 @@ impl World {
             let after = self.decide();
             self.switch.remember(&after);
         }
-        decision
     }
 
     /// Looks until nothing is left to do.
     pub(super) fn settle(&mut self, most: usize) {
         for _ in 0..most {
-            if self.look().plan.is_empty() {
-                let memory = self.switch.memory.clone();
-                assert!(self.look().plan.is_empty(), "a further look finds something to do");
-                assert_eq!(self.switch.memory, memory, "a further look changes the memory");
+            let decision = self.decide();
+            self.switch.remember(&decision);
+            if decision.plan.is_empty() {
+                let further = self.decide();
+                assert!(further.plan.is_empty(), "a further look finds something to do");
+                assert_eq!(self.switch.memory, further.memory, "a further look changes the memory");
                 return;
             }
+            self.act(&decision.plan, usize::MAX, usize::MAX);
         }
         let decision = self.decide();
         panic!("there is always something left to do:\n{}", self.switch.text(&decision));
