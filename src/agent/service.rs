@@ -39,6 +39,7 @@ const LONGEST_GAP: Duration = Duration::from_millis(50);
 /// # Errors
 /// If it cannot start. Whatever goes away later is waited for.
 pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), AgentError> {
+    let stop = stop_signals().map_err(AgentError::Signal)?;
     let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
     let engine = Engine::connect(&settings.engine.host.to_string())?;
     let core = Core::new(settings, Databases::new(&config), logging)?;
@@ -59,7 +60,7 @@ pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), Agent
         pace: Pace::default(),
         resync_at: Instant::now() + RESYNC,
     };
-    service.run().await
+    service.run(stop).await
 }
 
 /// What the agent is doing about a plan.
@@ -101,8 +102,7 @@ struct Service {
 }
 
 impl Service {
-    async fn run(mut self) -> Result<(), AgentError> {
-        let mut stop = stop_signals().map_err(AgentError::Signal)?;
+    async fn run(mut self, mut stop: [Signal; 2]) -> Result<(), AgentError> {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
         loop {
             let wake = self.wake(&mut stop).await;
@@ -335,6 +335,10 @@ impl Service {
             self.begin(*execution);
             return;
         }
+        // What failed or was skipped is postponed for that already.
+        let has_had_a_setback =
+            |base: &Base| execution.failed.contains_key(base) || execution.skipped.contains_key(base);
+        self.carried_out.units.retain(|base, _| !has_had_a_setback(base));
         if let Some(decision) = self.latest.take() {
             if self.core.conclude(*execution, &decision).await.is_err() {
                 tracing::debug!("what was done could not be recorded; the next look finds it");

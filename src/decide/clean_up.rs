@@ -96,10 +96,12 @@ impl CleanUp<'_> {
 
     /// New images are an upgrade on its way in.
     fn newness(&self, id: &ImageId, memory: &UnitMemory) -> Option<Because> {
-        let seen = if self.first_seen.contains(id) { Age::ZERO } else { self.now.age(&self.mark(id)) };
         match memory.images.get(id)? {
             Arrival::During => Some(Because::ArrivedDuringTakeover),
-            Arrival::Before => (seen < self.policy.stable_time).then_some(Because::New { seen }),
+            Arrival::Before => {
+                let seen = if self.first_seen.contains(id) { Age::ZERO } else { self.now.age(&self.mark(id)) };
+                (seen < self.policy.stable_time).then_some(Because::New { seen })
+            }
         }
     }
 

@@ -164,7 +164,9 @@ impl Observation {
     pub fn instances_of_kube(&self, memory: &Memory) -> Vec<Instance> {
         instances::instances(self, memory)
             .into_iter()
-            .filter(|rows| rows.set_owner(memory.instances.get(&rows.instance)).is(&Owner::Kube))
+            .filter(|rows| {
+                rows.set_owner(memory.instances.get(&rows.instance), self.config_initialized).is(&Owner::Kube)
+            })
             .map(|rows| rows.instance)
             .collect()
     }

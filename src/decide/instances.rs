@@ -20,13 +20,13 @@ pub(super) struct InstanceRows<'a> {
 }
 
 impl InstanceRows<'_> {
-    /// Who is to own the instance: the configuration, or while its row is absent (a reload) what it said last. A row
-    /// without the field means local, as in ctrmgrd.
-    pub(super) fn set_owner(&self, memory: Option<&InstanceMemory>) -> Value<Owner> {
+    /// Who is to own the instance: the configuration, or while its row is absent or only half loaded (a reload) what it
+    /// said last. A loaded row without the field means local, as in ctrmgrd.
+    pub(super) fn set_owner(&self, memory: Option<&InstanceMemory>, is_loaded: bool) -> Value<Owner> {
         match self.configuration.map(|configuration| &configuration.set_owner) {
-            Some(Value::Absent) => Value::Is(Owner::Local),
+            Some(Value::Absent) if is_loaded => Value::Is(Owner::Local),
+            Some(Value::Absent) | None => memory.and_then(|memory| memory.set_owner).map_or(Value::Absent, Value::Is),
             Some(value) => value.clone(),
-            None => memory.and_then(|memory| memory.set_owner).map_or(Value::Absent, Value::Is),
         }
     }
 }

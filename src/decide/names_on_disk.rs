@@ -11,8 +11,8 @@ use crate::domain::{Base, ContainerId, ImageId, Reference, Version};
 /// The references of one unit. Planned steps change it, so that later ones are planned on what they will find.
 #[derive(Clone)]
 pub(super) struct NamesOnDisk<'a> {
-    base: &'a Base,
     index: &'a Index<'a>,
+    latest: Option<Reference>,
     names: BTreeMap<Reference, ImageId>,
     references: BTreeMap<ImageId, BTreeSet<Reference>>,
     removed_containers: BTreeSet<ContainerId>,
@@ -22,8 +22,8 @@ impl<'a> NamesOnDisk<'a> {
     /// The references as they are now.
     pub(super) fn new(base: &'a Base, index: &'a Index<'a>) -> Self {
         let mut this = Self {
-            base,
             index,
+            latest: Reference::latest(base),
             names: BTreeMap::new(),
             references: BTreeMap::new(),
             removed_containers: BTreeSet::new(),
@@ -67,7 +67,7 @@ impl<'a> NamesOnDisk<'a> {
 
     /// What `BASE:latest` names.
     pub(super) fn latest(&self) -> Option<&ImageId> {
-        Reference::latest(self.base).and_then(|latest| self.names.get(&latest))
+        self.latest.as_ref().and_then(|latest| self.names.get(latest))
     }
 
     /// Every reference and its image.

@@ -15,8 +15,8 @@ use super::plan::{Action, Plan, Step};
 use super::policy::Policy;
 use crate::domain::{Base, ContainerId, Feature, ImageId, Instance, Namespace, Reference, Version};
 
-use engine::Engine;
 pub use engine::Impossible;
+use engine::{ByName, Engine};
 
 /// A plan that would break a promise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -90,10 +90,11 @@ pub enum Broken {
 /// carried out; one that is must not be, whole.
 #[must_use]
 pub fn check(observation: &Observation, memory: &Memory, policy: &Policy, plan: &Plan) -> BTreeMap<Base, Violation> {
+    let by_name = ByName::new(observation);
     plan.units
         .iter()
         .filter_map(|(base, actions)| {
-            Judge::new(base, observation, memory, policy, actions).judge().map(|found| (base.clone(), found))
+            Judge::new(base, observation, &by_name, memory, policy, actions).judge().map(|found| (base.clone(), found))
         })
         .collect()
 }
@@ -110,6 +111,8 @@ struct Judge<'a> {
     forbidden: Option<&'static str>,
     /// What is on the disk before the first step.
     before: Engine,
+    /// The images on it that any unit has promoted, or is about to.
+    promoted: Vec<&'a ImageId>,
     pins: BTreeSet<&'a Version>,
 }
 
@@ -117,11 +120,14 @@ impl<'a> Judge<'a> {
     fn new(
         base: &'a Base,
         observation: &'a Observation,
+        by_name: &ByName<'_>,
         memory: &'a Memory,
         policy: &'a Policy,
         actions: &'a [Action],
     ) -> Self {
         let unit = memory.units.get(base);
+        let before = Engine::new(by_name, base, unit);
+        let promoted = memory.units.values().filter_map(promotion).map(|promotion| &promotion.image);
         let instances: BTreeSet<_> =
             memory.instances.keys().filter(|instance| belongs(instance, base, observation, memory)).collect();
         let policies: Vec<_> = instances.iter().map(|instance| policy.of(&instance.feature)).collect();
@@ -142,7 +148,8 @@ impl<'a> Judge<'a> {
             instances,
             actions,
             forbidden,
-            before: Engine::new(observation, base, unit),
+            promoted: promoted.filter(|image| before.has(image)).collect(),
+            before,
             pins: policies.into_iter().flat_map(|policy| &policy.pin).collect(),
         }
     }
@@ -296,9 +303,7 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        let all = self.memory.units.values().filter_map(promotion);
-        let is_lost = |image: &ImageId| self.before.has(image) && !engine.has(image);
-        match all.map(|promotion| &promotion.image).find(|image| is_lost(image)) {
+        match self.promoted.iter().find(|image| !engine.has(image)) {
             Some(image) => Err(Broken::PromotedLost(format!("its place on the disk ({image})"))),
             None => Ok(()),
         }

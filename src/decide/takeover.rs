@@ -71,7 +71,7 @@ pub(super) fn assess<'a>(
     let remembered = memory.instances.get(&rows.instance);
     let container = identity::kube_container(&rows, index);
     let base = identity::image_name(&rows, &container, index);
-    let set_owner = rows.set_owner(remembered);
+    let set_owner = rows.set_owner(remembered, index.observation.config_initialized);
     let stable_time = policy.of(&rows.instance.feature).stable_time;
 
     let standing = match &set_owner {

@@ -14,7 +14,31 @@ pub(super) struct Engine {
     images: BTreeSet<ImageId>,
     /// Images that something else than a reference keeps: references that are not understood.
     anchored: BTreeSet<ImageId>,
-    containers: BTreeMap<ContainerId, ImageId>,
+    /// The containers that use these images.
+    users: BTreeMap<ContainerId, ImageId>,
+    removed: BTreeSet<ContainerId>,
+}
+
+/// The images of an observation by image name, put in order once for all units.
+pub(super) struct ByName<'a> {
+    observation: &'a Observation,
+    named: BTreeMap<&'a Base, BTreeMap<&'a ImageId, &'a Image>>,
+    users: BTreeMap<&'a ImageId, Vec<&'a ContainerId>>,
+}
+
+impl<'a> ByName<'a> {
+    pub(super) fn new(observation: &'a Observation) -> Self {
+        let mut this = Self { observation, named: BTreeMap::new(), users: BTreeMap::new() };
+        for (id, image) in &observation.images {
+            for reference in &image.references {
+                this.named.entry(reference.repository.base()).or_default().insert(id, image);
+            }
+        }
+        for (id, container) in &observation.containers {
+            this.users.entry(&container.image).or_default().push(id);
+        }
+        this
+    }
 }
 
 /// A step that names something else than what is there.
@@ -35,22 +59,23 @@ pub enum Impossible {
 }
 
 impl Engine {
-    /// The images that are a unit's, with all their references, and every container.
-    pub(super) fn new(observation: &Observation, base: &Base, unit: Option<&UnitMemory>) -> Self {
-        let is_own = |(id, image): &(&ImageId, &Image)| {
-            let is_remembered = |unit: &UnitMemory| unit.images.contains_key(*id) || unit.superseded.contains(*id);
-            image.references_of(base).next().is_some() || unit.is_some_and(is_remembered)
-        };
-        let images: BTreeMap<_, _> = observation.images.iter().filter(is_own).collect();
+    /// The images that are a unit's, with all their references, and the containers that use them.
+    pub(super) fn new(by_name: &ByName<'_>, base: &Base, unit: Option<&UnitMemory>) -> Self {
+        let mut images: BTreeMap<_, _> = by_name.named.get(base).cloned().unwrap_or_default();
+        let remembered = unit.into_iter().flat_map(|unit| unit.images.keys().chain(&unit.superseded));
+        images.extend(remembered.filter_map(|id| by_name.observation.images.get_key_value(id)));
         let named =
             images.iter().flat_map(|(id, image)| image.references.iter().map(move |r| (r.clone(), (*id).clone())));
         let anchored = images.iter().filter(|(_, image)| image.unreadable_references > 0);
-        let containers = observation.containers.iter();
+        let users = images.keys().flat_map(|image| {
+            by_name.users.get(image).into_iter().flatten().map(|id| ((*id).clone(), (*image).clone()))
+        });
         Self {
             references: named.collect(),
             images: images.keys().map(|id| (*id).clone()).collect(),
             anchored: anchored.map(|(id, _)| (*id).clone()).collect(),
-            containers: containers.map(|(id, container)| (id.clone(), container.image.clone())).collect(),
+            users: users.collect(),
+            removed: BTreeSet::new(),
         }
     }
 
@@ -66,8 +91,9 @@ impl Engine {
                 Ok(())
             }
             Step::RemoveContainer { container, .. } => {
-                let found = self.containers.remove(container);
-                found.map(|_| ()).ok_or_else(|| Impossible::NoContainer(container.clone()))
+                self.users.remove(container);
+                let is_first = self.removed.insert(container.clone());
+                if is_first { Ok(()) } else { Err(Impossible::NoContainer(container.clone())) }
             }
             Step::RemoveReference { reference, image } => self.remove_reference(reference, image),
             Step::RemoveImage { image } if !self.has(image) => Err(Impossible::NoImage(image.clone())),
@@ -141,7 +167,7 @@ impl Engine {
 
     /// A container whose image was there before and is not any more.
     pub(super) fn missing_of_a_container(&self, before: &Self) -> Option<(&ImageId, &ContainerId)> {
-        let used = self.containers.iter().map(|(container, image)| (image, container));
-        used.into_iter().find(|(image, _)| before.has(image) && !self.has(image))
+        let mut used = self.users.iter().map(|(container, image)| (image, container));
+        used.find(|(image, _)| before.has(image) && !self.has(image))
     }
 }

@@ -2,6 +2,7 @@
 //! switch. The promises are judged after every single step that the agent makes, whatever it planned.
 
 mod events;
+mod operators;
 mod oracle;
 mod world;
 

@@ -4,7 +4,7 @@ use super::super::super::fixtures::*;
 use super::super::super::*;
 use super::events::Event;
 use super::oracle::Oracle;
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, Reference, Value};
+use crate::domain::{Base, ContainerId, ImageId, Instance, Reference, Value};
 
 /// What kind of switch it is.
 #[derive(Clone, Copy, Debug)]
@@ -18,14 +18,14 @@ pub(super) enum Kind {
 }
 
 /// The version that came with SONiC; the kubelet may pull an image of this version too.
-const VERSIONS: [&str; 5] = ["10", "1", "2", "3", "4"];
+pub(super) const VERSIONS: [&str; 5] = ["10", "1", "2", "3", "4"];
 
 /// The switch and the agent on it.
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) switch: Switch,
     pub(super) instances: Vec<(Instance, Base)>,
-    oracle: Oracle,
+    pub(super) oracle: Oracle,
 }
 
 impl World {
@@ -56,12 +56,12 @@ impl World {
         Self { switch, instances, oracle: Oracle::default() }
     }
 
-    fn restart_agent(&mut self) {
+    pub(super) fn restart_agent(&mut self) {
         self.switch.restart_agent();
         self.oracle.restarted(&self.switch.memory);
     }
 
-    fn instance(&self, number: usize) -> (Instance, Base) {
+    pub(super) fn instance(&self, number: usize) -> (Instance, Base) {
         self.instances[number % self.instances.len()].clone()
     }
 
@@ -72,7 +72,7 @@ impl World {
         self.switch.observation.containers.keys().find(|id| id.as_str().starts_with(&*prefix)).cloned()
     }
 
-    fn pull(&mut self, base: &Base, version: usize, second: bool, rebuilt: bool) -> ImageId {
+    pub(super) fn pull(&mut self, base: &Base, version: usize, second: bool, rebuilt: bool) -> ImageId {
         let version = VERSIONS[version];
         let mut described = kube(base.as_str(), version);
         if rebuilt {
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// The image of a version as the kubelet would run it: what the registry's tag names, else it is pulled.
-    fn image_of(&mut self, base: &Base, version: usize) -> ImageId {
+    pub(super) fn image_of(&mut self, base: &Base, version: usize) -> ImageId {
         let tag = format!("{REGISTRY}/{base}:{}", VERSIONS[version]);
         self.switch.named(&tag).unwrap_or_else(|| self.pull(base, version, false, false))
     }
@@ -254,104 +254,6 @@ impl World {
         if !self.switch.observation.containers.values().any(|container| container.image == id) {
             self.switch.untag(&reference);
             self.switch.observation.images.retain(|other, image| *other != id || !image.references.is_empty());
-        }
-    }
-
-    fn play_operator(&mut self, event: &Event) {
-        match event {
-            Event::Owner(number, kube) => {
-                let (instance, _) = self.instance(*number);
-                if self.switch.observation.config_initialized {
-                    self.switch.set_owner(instance.feature.as_str(), if *kube { Owner::Kube } else { Owner::Local });
-                }
-            }
-            Event::Latest(version) => {
-                let (_, base) = self.instance(0);
-                let image = self.image_of(&base, *version);
-                self.switch.tag(&reference(&format!("{base}:latest")), &image);
-            }
-            Event::Alias(version) => {
-                let (_, base) = self.instance(0);
-                let image = self.image_of(&base, *version);
-                self.switch.tag(&reference(&format!("{base}:{}", VERSIONS[*version])), &image);
-            }
-            Event::Disabled(disabled) => self.switch.observation.kubernetes.disabled = *disabled,
-            Event::Connected(connected) => self.switch.observation.kubernetes.connected = *connected,
-            Event::StableTime(tens) => {
-                self.switch.policy(|policy| policy.stable_time = Age::from_seconds(u64::from(*tens) * 300));
-            }
-            Event::KeepVersions(keep) => self.switch.policy(|policy| policy.keep_versions = *keep),
-            Event::CleanUp(cleanup) => self.switch.policy(|policy| policy.cleanup = *cleanup),
-            Event::Enabled(enabled) => self.switch.policy(|policy| policy.enabled = *enabled),
-            Event::Pin(pin) => {
-                let pin = pin.map(|number| version(VERSIONS[number]));
-                self.switch.policy(|policy| policy.pin = pin.into_iter().collect());
-            }
-            Event::RollBack(number) => self.roll_back(*number),
-            Event::Reload(flush) => self.reload(*flush),
-            Event::DeleteRow(number) => {
-                let (instance, _) = self.instance(*number);
-                let key = self.switch.key(&instance);
-                self.switch.observation.state.remove(&key);
-            }
-            Event::StateLost => self.switch.observation.state.clear(),
-            Event::Wait(seconds) => self.switch.wait(u64::from(*seconds)),
-            Event::RestartAgent => self.switch.restart_agent(),
-            Event::MemoryLost => {
-                self.switch.memory = Memory::default();
-                self.switch.marks.clear();
-                self.restart_agent();
-                self.oracle.memory_lost();
-            }
-            Event::Reboot => {
-                self.switch.observation.state.clear();
-                self.switch.observation.containers.retain(|_, container| container.kubelet.is_none());
-                for container in self.switch.observation.containers.values_mut() {
-                    container.status = ContainerStatus::Stopped;
-                    container.details = None;
-                }
-                self.switch.memory = self.switch.memory.clone().after_reboot();
-                self.switch.marks.clear();
-                self.restart_agent();
-                self.oracle.rebooted();
-            }
-            _ => {}
-        }
-    }
-
-    /// What `imgmgrd rollback` does: `latest` names the version before, and what was promoted is not to be again.
-    fn roll_back(&mut self, number: usize) {
-        let (_, base) = self.instance(number);
-        let Some(unit) = self.switch.memory.units.get_mut(&base) else { return };
-        let on_disk = |proven: &&Proven| self.switch.observation.images.contains_key(&proven.image);
-        let Some(to) = unit.previous.iter().find(on_disk).cloned() else { return };
-        let Some(from) = unit.promoted.take() else { return };
-        unit.previous.retain(|proven| proven.image != to.image);
-        unit.rolled_back = Some(from.image.clone());
-        unit.promoted = Some(Promotion {
-            image: to.image.clone(),
-            version: to.version,
-            takeovers: std::collections::BTreeMap::new(),
-        });
-        self.switch.tag(&reference(&format!("{base}:latest")), &to.image);
-        self.oracle.rolled_back(&base, from.image, to.image);
-    }
-
-    /// `config reload`: CONFIG_DB is empty until it is filled again.
-    fn reload(&mut self, flush: bool) {
-        self.switch.observation.config_initialized = !flush;
-        if flush {
-            self.switch.observation.configuration.clear();
-        } else {
-            let is_per_asic = !self.switch.observation.asics.is_empty();
-            for (instance, _) in &self.instances {
-                let row = RowKey { namespace: Namespace::Host, key: instance.feature.clone() };
-                self.switch.observation.configuration.entry(row).or_insert(FeatureConfiguration {
-                    set_owner: Value::Is(Owner::Kube),
-                    has_per_asic_scope: is_per_asic,
-                    has_global_scope: !is_per_asic,
-                });
-            }
         }
     }
 

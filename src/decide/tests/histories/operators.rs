@@ -1,0 +1,107 @@
+//! What operators do to the switch, and what befalls it as a whole.
+
+use super::super::super::fixtures::*;
+use super::super::super::*;
+use super::events::Event;
+use super::world::{VERSIONS, World};
+use crate::domain::{Age, Namespace, Value};
+
+impl World {
+    pub(super) fn play_operator(&mut self, event: &Event) {
+        match event {
+            Event::Owner(number, kube) => {
+                let (instance, _) = self.instance(*number);
+                if self.switch.observation.config_initialized {
+                    self.switch.set_owner(instance.feature.as_str(), if *kube { Owner::Kube } else { Owner::Local });
+                }
+            }
+            Event::Latest(version) => {
+                let (_, base) = self.instance(0);
+                let image = self.image_of(&base, *version);
+                self.switch.tag(&reference(&format!("{base}:latest")), &image);
+            }
+            Event::Alias(version) => {
+                let (_, base) = self.instance(0);
+                let image = self.image_of(&base, *version);
+                self.switch.tag(&reference(&format!("{base}:{}", VERSIONS[*version])), &image);
+            }
+            Event::Disabled(disabled) => self.switch.observation.kubernetes.disabled = *disabled,
+            Event::Connected(connected) => self.switch.observation.kubernetes.connected = *connected,
+            Event::StableTime(tens) => {
+                self.switch.policy(|policy| policy.stable_time = Age::from_seconds(u64::from(*tens) * 300));
+            }
+            Event::KeepVersions(keep) => self.switch.policy(|policy| policy.keep_versions = *keep),
+            Event::CleanUp(cleanup) => self.switch.policy(|policy| policy.cleanup = *cleanup),
+            Event::Enabled(enabled) => self.switch.policy(|policy| policy.enabled = *enabled),
+            Event::Pin(pin) => {
+                let pin = pin.map(|number| version(VERSIONS[number]));
+                self.switch.policy(|policy| policy.pin = pin.into_iter().collect());
+            }
+            Event::RollBack(number) => self.roll_back(*number),
+            Event::Reload(flush) => self.reload(*flush),
+            Event::DeleteRow(number) => {
+                let (instance, _) = self.instance(*number);
+                let key = self.switch.key(&instance);
+                self.switch.observation.state.remove(&key);
+            }
+            Event::StateLost => self.switch.observation.state.clear(),
+            Event::Wait(seconds) => self.switch.wait(u64::from(*seconds)),
+            Event::RestartAgent => self.switch.restart_agent(),
+            Event::MemoryLost => {
+                self.switch.memory = Memory::default();
+                self.switch.marks.clear();
+                self.restart_agent();
+                self.oracle.memory_lost();
+            }
+            Event::Reboot => {
+                self.switch.observation.state.clear();
+                self.switch.observation.containers.retain(|_, container| container.kubelet.is_none());
+                for container in self.switch.observation.containers.values_mut() {
+                    container.status = ContainerStatus::Stopped;
+                    container.details = None;
+                }
+                self.switch.memory = self.switch.memory.clone().after_reboot();
+                self.switch.marks.clear();
+                self.restart_agent();
+                self.oracle.rebooted();
+            }
+            _ => {}
+        }
+    }
+
+    /// What `imgmgrd rollback` does: `latest` names the version before, and what was promoted is not to be again.
+    fn roll_back(&mut self, number: usize) {
+        let (_, base) = self.instance(number);
+        let Some(unit) = self.switch.memory.units.get_mut(&base) else { return };
+        let on_disk = |proven: &&Proven| self.switch.observation.images.contains_key(&proven.image);
+        let Some(to) = unit.previous.iter().find(on_disk).cloned() else { return };
+        let Some(from) = unit.promoted.take() else { return };
+        unit.previous.retain(|proven| proven.image != to.image);
+        unit.rolled_back = Some(from.image.clone());
+        unit.promoted = Some(Promotion {
+            image: to.image.clone(),
+            version: to.version,
+            takeovers: std::collections::BTreeMap::new(),
+        });
+        self.switch.tag(&reference(&format!("{base}:latest")), &to.image);
+        self.oracle.rolled_back(&base, from.image, to.image);
+    }
+
+    /// `config reload`: CONFIG_DB is empty until it is filled again.
+    fn reload(&mut self, flush: bool) {
+        self.switch.observation.config_initialized = !flush;
+        if flush {
+            self.switch.observation.configuration.clear();
+        } else {
+            let is_per_asic = !self.switch.observation.asics.is_empty();
+            for (instance, _) in &self.instances {
+                let row = RowKey { namespace: Namespace::Host, key: instance.feature.clone() };
+                self.switch.observation.configuration.entry(row).or_insert(FeatureConfiguration {
+                    set_owner: Value::Is(Owner::Kube),
+                    has_per_asic_scope: is_per_asic,
+                    has_global_scope: !is_per_asic,
+                });
+            }
+        }
+    }
+}
