@@ -43,8 +43,11 @@ pub(crate) struct Effort {
 const FULL: Effort = Effort { idle: 60, starts: 20, takeovers: 300, promotions: 12 };
 const QUICK: Effort = Effort { idle: 5, starts: 5, takeovers: 50, promotions: 3 };
 
+/// A part: what it is called, and what measures it.
+type Part = (&'static str, fn(&Bench<'_>, &mut Table));
+
 /// The parts, in the order in which they are measured.
-const PARTS: [(&str, fn(&Bench<'_>, &mut Table)); 7] = [
+const PARTS: [Part; 7] = [
     ("size", size),
     ("deciding", |_, table| deciding::measure(table)),
     ("start", start::measure),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::holding::UnitPolicy;
 use super::index::Index;
-use super::memory::{Arrival, Mark, Now, Proven, UnitMemory};
+use super::memory::{Arrival, Mark, Now, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
 use super::observation::Observation;
 use super::plan::{Action, Purpose, Step};
@@ -125,28 +125,24 @@ impl CleanUp<'_> {
                 |id: &&ImageId| Some(*id) != promoted && names.is_kube(id) && names.is_named(version, id, memory);
             names.images().filter(fits).cloned().collect()
         };
-        // What a promotion is about to displace comes first; only when that is done does memory say so itself.
-        let displaced = memory.promoted.as_ref().filter(|_| memory.intention.is_some());
-        let displaced = displaced.map(|old| Proven { version: old.version.clone(), image: old.image.clone() });
-        let proven = || displaced.iter().chain(&memory.previous).filter(|proven| Some(&proven.image) != promoted);
         for version in &self.last_versions {
             // Memory knows by id what ran as this version: its tag may name a rebuilt image by now.
-            let ran = proven().filter(|proven| proven.version == *version && names.is_kube(&proven.image));
-            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|ran| ran.image.clone())).collect();
+            let ran = memory.proven().filter(|(image, ran)| *ran == version && names.is_kube(image));
+            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| image.clone())).collect();
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, version.clone())));
         }
-        for proven in proven() {
+        for (image, version) in memory.proven() {
             if entries + 1 >= usize::from(self.policy.keep_versions) {
                 break;
             }
-            if self.last_versions.contains(&proven.version) {
+            if self.last_versions.contains(version) {
                 continue;
             }
-            let images = if names.is_kube(&proven.image) { vec![proven.image.clone()] } else { named(&proven.version) };
+            let images = if names.is_kube(image) { vec![image.clone()] } else { named(version) };
             let images: Vec<_> = images.into_iter().filter(|image| !kept.contains_key(image)).collect();
             entries += usize::from(!images.is_empty());
-            kept.extend(images.into_iter().map(|image| (image, proven.version.clone())));
+            kept.extend(images.into_iter().map(|image| (image, version.clone())));
         }
         kept
     }
@@ -198,7 +194,7 @@ impl CleanUp<'_> {
             keep.get(id).is_some_and(|because| because.contains(&fallback) || because.contains(&pinned))
         });
         // A kube image that was itself promoted once has proven more than a local one of the same name.
-        let is_proven = tagged.iter().any(|(_, id)| memory.previous.iter().any(|proven| proven.image == *id));
+        let is_proven = tagged.iter().any(|(_, id)| memory.proven().any(|(image, _)| image == id));
         if !is_kept || is_proven {
             return None;
         }

@@ -141,6 +141,18 @@ pub enum Mark {
     },
 }
 
+impl UnitMemory {
+    /// What was promoted before what is promoted, or about to be, newest first. What a promotion displaces counts from
+    /// the moment it is intended: only when that is done does memory say so itself.
+    pub(super) fn proven(&self) -> impl Iterator<Item = (&ImageId, &Version)> {
+        let now = self.intention.as_ref().or(self.promoted.as_ref()).map(|promotion| &promotion.image);
+        let displaced = self.promoted.iter().map(|promotion| (&promotion.image, &promotion.version));
+        displaced
+            .chain(self.previous.iter().map(|proven| (&proven.image, &proven.version)))
+            .filter(move |(image, _)| Some(*image) != now)
+    }
+}
+
 impl Takeover {
     /// The mark by which the age of this takeover is known.
     #[must_use]

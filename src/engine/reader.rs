@@ -50,9 +50,10 @@ pub struct Reader {
     shared: Shared,
     /// What is still to be read, after a read that failed half-way too.
     dirty: Dirty,
-    /// The lists as they were read, without details and versions.
+    /// The containers as listed, without details.
     containers: BTreeMap<ContainerId, Container>,
-    images: BTreeMap<ImageId, Image>,
+    /// The images, of which there may be many: shared with the last picture.
+    images: Arc<BTreeMap<ImageId, Image>>,
     /// What inspections of running containers told.
     inspected: Inspected,
     /// The last picture.
@@ -73,7 +74,7 @@ impl Reader {
             shared,
             dirty: Dirty::everything(),
             containers: BTreeMap::new(),
-            images: BTreeMap::new(),
+            images: Arc::default(),
             inspected: BTreeMap::new(),
             picture: Picture::default(),
         }
@@ -108,7 +109,7 @@ impl Reader {
             self.shared.lock().oom.retain(|id| listed.contains_key(id));
         }
         if let Some(images) = images {
-            self.images = images.iter().filter_map(parse::image).collect();
+            self.images = Arc::new(images.iter().filter_map(parse::image).collect());
             let listed = &self.images;
             self.shared.lock().versions.retain(|id, _| listed.contains_key(id));
         }
@@ -186,7 +187,7 @@ impl Reader {
                     self.shared.lock().versions.insert(id, parse::image_version(&answer));
                 }
                 Err(EngineError::NotFound { .. }) => {
-                    self.images.remove(&id);
+                    Arc::make_mut(&mut self.images).remove(&id);
                 }
                 Err(error) => return Err(error),
             }
@@ -196,15 +197,7 @@ impl Reader {
 
     /// Puts together what is known. What did not change is shared with the last picture.
     fn assemble(&mut self) -> Picture {
-        let mut images = self.images.clone();
-        {
-            let known = self.shared.lock();
-            for (id, image) in &mut images {
-                if let Some(version) = known.versions.get(id) {
-                    image.version = ImageVersion::Read(version.clone());
-                }
-            }
-        }
+        self.put_versions();
         let mut containers = self.containers.clone();
         for (id, (inspected, details)) in &self.inspected {
             if let Some(container) = containers.get_mut(id) {
@@ -213,13 +206,33 @@ impl Reader {
                 container.details.clone_from(details);
             }
         }
-        if *self.picture.images != images {
-            self.picture.images = Arc::new(images);
+        if self.picture.images != self.images {
+            self.picture.images = Arc::clone(&self.images);
         }
+        self.images = Arc::clone(&self.picture.images);
         if *self.picture.containers != containers {
             self.picture.containers = Arc::new(containers);
         }
         self.picture.clone()
+    }
+
+    /// Puts in the versions of the images that have been inspected since they were listed.
+    fn put_versions(&mut self) {
+        let known = self.shared.lock();
+        let news = |(id, image): (&ImageId, &Image)| {
+            Some((id.clone(), known.versions.get(id).filter(|_| image.version == ImageVersion::NotRead)?.clone()))
+        };
+        let news: Vec<_> = self.images.iter().filter_map(news).collect();
+        drop(known);
+        if news.is_empty() {
+            return;
+        }
+        let images = Arc::make_mut(&mut self.images);
+        for (id, version) in news {
+            if let Some(image) = images.get_mut(&id) {
+                image.version = ImageVersion::Read(version);
+            }
+        }
     }
 }
 
