@@ -23,11 +23,11 @@ test: root setup msrv ## everything: dependencies, formatting, lints, all tests 
 
 demo: root setup ## watch it work: a private switch lives through upgrades (root, about a minute)
 	@$(CARGO) build --release --locked
-	@$(CARGO) run --release --locked --quiet --example demo
+	@$(CARGO) run --locked --quiet --example demo
 
-bench: root setup ## measure time and memory on a private switch (root)
+bench: root setup ## measure time and memory on a private switch; ARGS=--quick is shorter (root)
 	@$(CARGO) build --release --locked
-	@$(CARGO) run --release --locked --quiet --example bench
+	@$(CARGO) run --release --locked --quiet --example bench -- $(ARGS)
 
 fmt: ## format the code
 	@$(CARGO) fmt --all

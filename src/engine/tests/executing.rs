@@ -1,6 +1,8 @@
 //! What a step does, and what it refuses to do.
 
-use imgmgrd_test_support::{ContainerSpec, Image as TestImage, Registry};
+use std::time::Duration;
+
+use imgmgrd_test_support::{ContainerSpec, Image as TestImage, Registry, wait_until};
 
 use super::fixture::{Rig, id, kube_spec, reference};
 use crate::decide::Step;
@@ -57,6 +59,12 @@ async fn a_promotion_needs_its_proof() {
     rig.dockerd.stop_container(proof.as_str());
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, unproven);
     let looping = rig.run(&ContainerSpec::new("looping", image.as_str()).script("exit 1").restart_always());
+    // The engine's pauses double from 0.1 s; in between it does run for a moment.
+    wait_until("a long pause between two starts", Duration::from_secs(20), || {
+        rig.dockerd.container("looping").is_some_and(|container| {
+            container["RestartCount"].as_u64() >= Some(5) && container["State"]["Status"] == "restarting"
+        })
+    });
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&looping))).await, unproven);
     rig.dockerd.start_container(proof.as_str());
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, DONE);

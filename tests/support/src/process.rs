@@ -1,7 +1,7 @@
 //! A child process that never outlives the test that started it.
 
 use std::fs::OpenOptions;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -37,6 +37,8 @@ impl Process {
             .args(args)
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .env_remove("DOCKER_HOST")
+            // Ctrl-C on the terminal is for the program that started it, which takes it down in order.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a file handle can be cloned"))
             .stderr(file);
