@@ -273,11 +273,15 @@ impl Service {
             self.hold.extend(); // Nothing is acted on.
             return;
         }
-        self.hold.end();
         self.core.see_rows();
         self.core.see_picture(picture);
         self.tell_interest();
-        let Ok(decision) = self.core.look() else { return };
+        let Ok(decision) = self.core.look() else {
+            // The memory cannot be saved: without a pause, a deadline that has passed would lead here again at once.
+            self.hold.extend();
+            return;
+        };
+        self.hold.end();
         let had_no_effect =
             |(base, actions): &(&Base, &Vec<Action>)| self.carried_out.units.get(*base) == Some(*actions);
         for (base, _) in decision.plan.units.iter().filter(had_no_effect) {

@@ -1,6 +1,7 @@
 //! What restarts, hangs or is reloaded around the agent, and the agent itself.
 
 mod agent;
+mod disk;
 mod engine;
 mod flood;
 mod redis_server;
