@@ -10,7 +10,7 @@ use super::retry::{Retries, longest_pause};
 use crate::clock;
 use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, Written};
 use crate::decide::promises::{Violation, check};
-use crate::decide::{Decision, Plan, Policy, RowKey, Step, decide};
+use crate::decide::{Decision, Plan, Policy, Reason, RowKey, Stability, Step, decide};
 use crate::domain::{Base, Version};
 use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
 use crate::failpoint;
@@ -150,6 +150,10 @@ impl Core {
     /// The second opinion is against the plan of a unit: it is not carried out, and the unit says so.
     fn refuse(&mut self, decision: &mut Decision, base: &Base, violation: &Violation) {
         decision.plan.units.remove(base);
+        for told in decision.report.instances.values_mut().filter(|told| told.base.as_ref() == Some(base)) {
+            told.stability = Stability::Error;
+            told.reason = Reason::Violation(violation.to_string());
+        }
         let text = format!("stopped, the plan would break a promise: {violation}");
         if let Some(unit) = decision.memory.units.get_mut(base) {
             if unit.error.as_ref() != Some(&text) {
