@@ -171,7 +171,9 @@ impl Service {
         let decision = self.latest.as_ref().filter(|_| matches!(self.acting, Acting::Idle))?;
         let before_deadline = self.deadline().map(|at| at.checked_sub(LEAD).unwrap_or(at));
         let retry = self.core.retries.next_due(decision.plan.units.keys());
-        let due = before_deadline.into_iter().chain(retry).min();
+        // A plan that is due and not confirmed was held up.
+        let held_up = self.hold.until.filter(|_| !self.core.due(&decision.plan).is_empty());
+        let due = before_deadline.into_iter().chain(retry).chain(held_up).min();
         due.map(|due| self.hold.until.map_or(due, |until| due.max(until)))
     }
 
