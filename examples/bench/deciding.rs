@@ -80,7 +80,7 @@ fn observation() -> Observation {
             FeatureState {
                 current_owner: Value::Is(Owner::Kube),
                 remote_state: Value::Is(RemoteState::Running),
-                container_id: Value::Is(parse(container.short())),
+                container_id: Value::Is(parse(&container.short())),
                 container_version: Value::Is(parse("20201231.0")),
                 system_state: Value::Is(SystemState::Up),
                 ..FeatureState::default()

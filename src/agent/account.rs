@@ -143,7 +143,7 @@ fn ended(instance: &Instance, report: &InstanceReport) -> Option<Event> {
         instance: instance.clone(),
         event: "failed",
         version: Some(ended.version.clone()),
-        image: Some(ended.image.clone()),
+        image: Some(ended.image),
         detail: format!("{} after {}", ended.ending, ended.after),
     })
 }
@@ -158,7 +158,7 @@ fn transition(
     let reason = report.reason.to_string();
     let is_same = was.field("stability") == report.stability.to_string()
         && was.field("version") == report.version.as_ref().map_or("", Version::as_str)
-        && was.field("container_id") == report.container.as_ref().map_or("", |id| id.short())
+        && was.field("container_id") == report.container.map(|id| id.short()).unwrap_or_default()
         && (report.stability == Stability::Observing || was.field("reason") == reason);
     if is_same {
         return None;
@@ -174,14 +174,14 @@ fn transition(
         instance: instance.clone(),
         event,
         version: report.version.clone(),
-        image: report.image.clone(),
+        image: report.image,
         detail: reason,
     })
 }
 
 fn log_transition(instance: &Instance, report: &InstanceReport, reason: &str, was: Was<'_>) {
     let version = report.version.as_ref().map_or("", Version::as_str);
-    let image = report.image.as_ref().map_or("", ImageId::as_str);
+    let image = report.image.map(|id| id.to_string()).unwrap_or_default();
     match report.stability {
         Stability::Local => tracing::debug!(feature = %instance, version, reason, "local"),
         // The rows of a takeover come one by one: only that it waits is news, not for what.
@@ -211,7 +211,7 @@ fn promoted(report: &Report, base: &Base, version: &Version, image: &ImageId) ->
                 instance: instance.clone(),
                 event: "promoted",
                 version: Some(version.clone()),
-                image: Some(image.clone()),
+                image: Some(*image),
                 detail: format!("{base}:latest is this image"),
             }
         })

@@ -138,7 +138,7 @@ mod tests {
         let mut steps = Vec::new();
         for went in went {
             let Some(Step::RemoveImage { image }) = execution.step() else { break };
-            steps.push(image.as_str().chars().last().unwrap());
+            steps.push(image.to_string().chars().last().unwrap());
             execution.note(went.clone());
         }
         steps

@@ -53,7 +53,7 @@ pub(super) fn image_row(
     let text = |value: Option<&dyn ToString>| value.map_or_else(String::new, |value| value.to_string());
     // STATE_DB is empty after a reboot, so the published sum is the one since boot.
     let reclaimed = was.field("reclaimed").parse::<u64>().unwrap_or(0).saturating_add(context.reclaimed);
-    let container_id = report.container.as_ref().map_or("", |id| id.short());
+    let container_id = report.container.map(|id| id.short()).unwrap_or_default();
     // A takeover that began anew began at another moment, however short the one before was.
     let goes_on = report.ended.is_none() && was.field("container_id") == container_id;
     let published_since = if goes_on { was.field("observing_since") } else { "" };
@@ -63,7 +63,7 @@ pub(super) fn image_row(
         ("stability", report.stability.to_string()),
         ("reason", reason(report)),
         ("version", text(report.version.as_ref().map(|it| it as _))),
-        ("container_id", container_id.to_owned()),
+        ("container_id", container_id),
         ("image_id", text(report.image.as_ref().map(|it| it as _))),
         ("stable_version", text(report.stable_version.as_ref().map(|it| it as _))),
         ("last_version", text(report.last_version.as_ref().map(|it| it as _))),

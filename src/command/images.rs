@@ -76,7 +76,7 @@ pub(super) fn render(report: &Report, bases: Option<&[Base]>) -> String {
         table.add_row([
             Cell::new(super::features_of(report, base).join(", ")),
             Cell::new(table::optional(image.version.as_ref())),
-            Cell::new(super::short(id)),
+            Cell::new(id.short()),
             Cell::new(table::size(image.size)),
             Cell::new(if references.is_empty() { "-".to_owned() } else { references.join(", ") }),
             verdict,

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::agent::{self, AgentError};
 use crate::decide::{Decision, Report};
-use crate::domain::{Base, Feature, ImageId, Instance};
+use crate::domain::{Base, Feature, Instance};
 use crate::logging::{Logging, LoggingError};
 use crate::settings::{Overrides, Settings, SettingsError};
 use look::Look;
@@ -198,9 +198,4 @@ fn features_of(report: &Report, base: &Base) -> Vec<String> {
     let mut features: Vec<String> = of_base.map(|(instance, _)| instance.feature.to_string()).collect();
     features.dedup();
     features
-}
-
-/// An image id as people write it: 12 digits.
-fn short(id: &ImageId) -> &str {
-    id.as_str().split_once(':').and_then(|(_, hex)| hex.get(..12)).unwrap_or(id.as_str())
 }

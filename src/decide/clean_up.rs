@@ -57,7 +57,7 @@ impl CleanUp<'_> {
                 if let Some(version) = fallbacks.get(image) {
                     because.insert(Because::Fallback(version.clone()));
                 }
-                (image.clone(), because)
+                (*image, because)
             })
             .collect()
     }
@@ -106,7 +106,7 @@ impl CleanUp<'_> {
     }
 
     fn mark(&self, id: &ImageId) -> Mark {
-        Mark::Image { base: self.base.clone(), image: id.clone() }
+        Mark::Image { base: self.base.clone(), image: *id }
     }
 
     fn pinned(&self, id: &ImageId, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Option<Version> {
@@ -128,7 +128,7 @@ impl CleanUp<'_> {
         for version in &self.last_versions {
             // Memory knows by id what ran as this version: its tag may name a rebuilt image by now.
             let ran = memory.proven().filter(|(image, ran)| *ran == version && names.is_kube(image));
-            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| image.clone())).collect();
+            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| *image)).collect();
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, version.clone())));
         }
@@ -139,7 +139,7 @@ impl CleanUp<'_> {
             if self.last_versions.contains(version) {
                 continue;
             }
-            let images = if names.is_kube(image) { vec![image.clone()] } else { named(version) };
+            let images = if names.is_kube(image) { vec![*image] } else { named(version) };
             let images: Vec<_> = images.into_iter().filter(|image| !kept.contains_key(image)).collect();
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, version.clone())));
@@ -158,7 +158,7 @@ impl CleanUp<'_> {
         let local: Vec<(Version, Reference, ImageId)> = names
             .iter()
             .filter(|(reference, _)| reference.repository.is_local())
-            .filter_map(|(reference, id)| reference.tag().map(|tag| (tag.clone(), reference.clone(), id.clone())))
+            .filter_map(|(reference, id)| reference.tag().map(|tag| (tag.clone(), reference.clone(), *id)))
             .filter(|(tag, ..)| !tag.is_latest() && self.promoted.is_none_or(|(_, version)| version != tag))
             .collect();
         local
@@ -183,7 +183,7 @@ impl CleanUp<'_> {
             .filter(|(reference, _)| !reference.repository.is_local() && reference.tag() == Some(version))
             // A registry whose tag names the local image already needs nothing, be it so or after a crash in between.
             .filter(|(_, id)| *id != image)
-            .map(|(reference, id)| (reference.clone(), id.clone()))
+            .map(|(reference, id)| (reference.clone(), *id))
             .collect();
         if tagged.is_empty() {
             return None;
@@ -202,7 +202,7 @@ impl CleanUp<'_> {
             keep.get(id).is_some_and(|because| because.iter().all(|why| *why == fallback || *why == pinned))
         };
         if !tagged.iter().all(|(_, id)| only_fallback(id)) {
-            keep.entry(image.clone()).or_default().insert(Because::Supersedes(version.clone()));
+            keep.entry(*image).or_default().insert(Because::Supersedes(version.clone()));
             return None;
         }
         let mut steps = Vec::new();
@@ -211,18 +211,18 @@ impl CleanUp<'_> {
             steps.push(step);
         };
         for (reference, kube) in &tagged {
-            let (reference, from) = (reference.clone(), Some(kube.clone()));
-            plan(Step::Tag { image: image.clone(), reference, from, proven_by: None }, names);
+            let (reference, from) = (reference.clone(), Some(*kube));
+            plan(Step::Tag { image: *image, reference, from, proven_by: None }, names);
         }
-        plan(Step::RemoveReference { reference: local.clone(), image: image.clone() }, names);
+        plan(Step::RemoveReference { reference: local.clone(), image: *image }, names);
         for kube in tagged.into_iter().map(|(_, kube)| kube).collect::<BTreeSet<_>>() {
             for step in removal(&kube, names, self.index.observation) {
                 plan(step, names);
             }
-            keep.insert(kube.clone(), BTreeSet::new());
+            keep.insert(kube, BTreeSet::new());
             memory.superseded.insert(kube);
         }
-        keep.entry(image.clone()).or_default().insert(fallback);
+        keep.entry(*image).or_default().insert(fallback);
         Some(Action { purpose: Purpose::KeepLocalImage(version.clone()), steps })
     }
 
@@ -241,7 +241,7 @@ impl CleanUp<'_> {
                     *other != reference && if is_pinned { other.tag() == Some(&tag) } else { other.tag().is_some() }
                 });
                 if has_another_name {
-                    let step = Step::RemoveReference { reference, image: image.clone() };
+                    let step = Step::RemoveReference { reference, image: *image };
                     names.apply(&step);
                     actions.push(Action { purpose: Purpose::DropLocalTag(tag), steps: vec![step] });
                 }
@@ -313,12 +313,12 @@ fn removal(image: &ImageId, names: &NamesOnDisk<'_>, observation: &Observation) 
     let steps: Vec<Step> = tags
         .iter()
         .chain(untagged)
-        .map(|reference| Step::RemoveReference { reference: (*reference).clone(), image: image.clone() })
+        .map(|reference| Step::RemoveReference { reference: (*reference).clone(), image: *image })
         .collect();
     let has_foreign_reference = observation.images.get(image).is_none_or(|found| {
         found.unreadable_references > 0 || found.references.iter().any(|reference| names.get(reference).is_none())
     });
-    if steps.is_empty() && !has_foreign_reference { vec![Step::RemoveImage { image: image.clone() }] } else { steps }
+    if steps.is_empty() && !has_foreign_reference { vec![Step::RemoveImage { image: *image }] } else { steps }
 }
 
 /// Remembers the images of a unit, drops those that are gone, and tells which this look is the first to see. What is
@@ -339,6 +339,6 @@ pub(super) fn remember_images(
     let arrival = if takeover_continues && !takeover_begins { Arrival::During } else { Arrival::Before };
     let first_seen: BTreeSet<ImageId> =
         index.images_of(base).map(|(id, _)| id).filter(|id| !memory.images.contains_key(*id)).cloned().collect();
-    memory.images.extend(first_seen.iter().map(|id| (id.clone(), arrival)));
+    memory.images.extend(first_seen.iter().map(|id| (*id, arrival)));
     first_seen
 }

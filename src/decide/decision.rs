@@ -96,8 +96,8 @@ fn describe(member: &Assessment<'_>, unit: Option<(&Base, &UnitDecision)>, polic
         stability,
         reason,
         version: version.cloned(),
-        container: takeover.map(|(takeover, ..)| takeover.container.clone()),
-        image: takeover.map(|(takeover, ..)| takeover.image.clone()),
+        container: takeover.map(|(takeover, ..)| takeover.container),
+        image: takeover.map(|(takeover, ..)| takeover.image),
         stable_version: promoted.or_else(|| state.stable_version.get().cloned()),
         last_version: unit.and_then(|(_, unit)| unit.last_version.clone()),
         observing: takeover.map(|(takeover, age, _)| Observing {

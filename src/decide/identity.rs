@@ -22,10 +22,11 @@ pub(super) fn kube_container<'a>(rows: &InstanceRows<'_>, index: &Index<'a>) -> 
 }
 
 fn container_with_id<'a>(prefix: &str, index: &Index<'a>) -> Found<'a> {
-    let mut fitting = index.observation.containers.iter().filter(|(id, _)| id.as_str().starts_with(prefix));
+    let from = ContainerId::first_with(prefix).map(|first| index.observation.containers.range(first..));
+    let mut fitting = from.into_iter().flatten().take_while(|(id, _)| id.starts_with(prefix));
     match (fitting.next(), fitting.next()) {
         (None, _) => Err(Reason::NoSuchContainer(prefix.to_owned())),
-        (Some((id, container)), None) if is_sandbox(container) => Err(Reason::Sandbox(id.clone())),
+        (Some((id, container)), None) if is_sandbox(container) => Err(Reason::Sandbox(*id)),
         (Some(found), None) => Ok(found),
         (Some(_), Some(_)) => Err(Reason::AmbiguousContainerId(prefix.to_owned())),
     }
@@ -82,7 +83,7 @@ pub(super) fn image_name(rows: &InstanceRows<'_>, container: &Found<'_>, index: 
     let Ok((id, container)) = container else { return Err(Reason::ImageNameUnknown) };
     if let Some(labels) = &container.kubelet {
         if !label_names(&rows.instance).contains(labels.container_name.as_ref()) {
-            return Err(Reason::LabelledFor((*id).clone(), crate::domain::printable(&labels.container_name)));
+            return Err(Reason::LabelledFor(*(*id), crate::domain::printable(&labels.container_name)));
         }
     }
     let references = index.observation.images.get(&container.image).into_iter().flat_map(|image| &image.references);

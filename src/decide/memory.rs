@@ -159,7 +159,7 @@ impl Takeover {
     pub fn mark(&self, instance: &Instance) -> Mark {
         Mark::Takeover {
             instance: instance.clone(),
-            container: self.container.clone(),
+            container: self.container,
             started_at: self.started_at.clone(),
             oom_kills: self.oom_kills,
         }
@@ -168,7 +168,7 @@ impl Takeover {
     /// What identifies it in a [`Promotion`].
     #[must_use]
     pub fn key(&self) -> (ContainerId, StartedAt) {
-        (self.container.clone(), self.started_at.clone())
+        (self.container, self.started_at.clone())
     }
 }
 
@@ -180,9 +180,10 @@ impl Memory {
             .instances
             .iter()
             .filter_map(|(instance, memory)| memory.takeover.as_ref().map(|takeover| takeover.mark(instance)));
-        let images = self.units.iter().flat_map(|(base, unit)| {
-            unit.images.keys().map(|image| Mark::Image { base: base.clone(), image: image.clone() })
-        });
+        let images = self
+            .units
+            .iter()
+            .flat_map(|(base, unit)| unit.images.keys().map(|image| Mark::Image { base: base.clone(), image: *image }));
         takeovers.chain(images).collect()
     }
 

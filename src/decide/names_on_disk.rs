@@ -43,15 +43,15 @@ impl<'a> NamesOnDisk<'a> {
             }
             Step::RemoveReference { reference, .. } => self.forget(reference),
             Step::RemoveContainer { container, .. } => {
-                self.removed_containers.insert(container.clone());
+                self.removed_containers.insert(*container);
             }
             Step::RemoveImage { .. } | Step::RecordVersions { .. } => {}
         }
     }
 
     fn point(&mut self, reference: &Reference, image: &ImageId) {
-        self.names.insert(reference.clone(), image.clone());
-        self.references.entry(image.clone()).or_default().insert(reference.clone());
+        self.names.insert(reference.clone(), *image);
+        self.references.entry(*image).or_default().insert(reference.clone());
     }
 
     fn forget(&mut self, reference: &Reference) {

@@ -104,24 +104,15 @@ pub enum Step {
     },
 }
 
-/// An id as people write it: the algorithm and 12 digits.
-struct Short<'a>(&'a ImageId);
-
-impl fmt::Display for Short<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().get(..19).unwrap_or(self.0.as_str()))
-    }
-}
-
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tag { image, reference, from: None, .. } => write!(f, "tag {} as {reference}", Short(image)),
+            Self::Tag { image, reference, from: None, .. } => write!(f, "tag {image:.19} as {reference}"),
             Self::Tag { image, reference, from: Some(from), .. } => {
-                write!(f, "tag {} as {reference}, which names {}", Short(image), Short(from))
+                write!(f, "tag {image:.19} as {reference}, which names {from:.19}")
             }
             Self::RemoveContainer { container, name, image } => {
-                write!(f, "remove stopped container {name} ({}, of image {})", container.short(), Short(image))
+                write!(f, "remove stopped container {name} ({container:.12}, of image {image:.19})")
             }
             Self::RecordVersions { row, stable, last } => {
                 write!(f, "write STATE_DB FEATURE|{}", row.key)?;
@@ -131,8 +122,8 @@ impl fmt::Display for Step {
                 write!(f, ": container_stable_version={stable}")?;
                 last.as_ref().map_or(Ok(()), |last| write!(f, " container_last_version={last}"))
             }
-            Self::RemoveReference { reference, image } => write!(f, "remove {reference} ({})", Short(image)),
-            Self::RemoveImage { image } => write!(f, "remove image {}, which has no name", Short(image)),
+            Self::RemoveReference { reference, image } => write!(f, "remove {reference} ({image:.19})"),
+            Self::RemoveImage { image } => write!(f, "remove image {image:.19}, which has no name"),
         }
     }
 }

@@ -124,7 +124,7 @@ impl<'a> Judge<'a> {
 
     fn is_remembered(&self, image: &ImageId) -> Result<(), Broken> {
         let is_seen = |unit: &UnitMemory| unit.images.contains_key(image) || unit.superseded.contains(image);
-        if self.unit.is_some_and(is_seen) { Ok(()) } else { Err(Broken::ImageForeign(image.clone())) }
+        if self.unit.is_some_and(is_seen) { Ok(()) } else { Err(Broken::ImageForeign(*image)) }
     }
 
     /// A tag may be set for three reasons: `latest` is promoted or restored, the image that `latest` is about to leave
@@ -157,7 +157,7 @@ impl<'a> Judge<'a> {
     /// and is healthy, and nobody rolled back from the image.
     fn promote(&self, image: &ImageId, proven_by: &ContainerId) -> Result<(), Broken> {
         if self.unit.and_then(|unit| unit.rolled_back.as_ref()) == Some(image) {
-            return Err(Broken::RolledBack(image.clone()));
+            return Err(Broken::RolledBack(*image));
         }
         let takeovers: Vec<_> = self.takeovers().collect();
         let container = self.observation.containers.get(proven_by);
@@ -175,7 +175,7 @@ impl<'a> Judge<'a> {
     fn restore(&self, image: &ImageId, latest: Option<&ImageId>) -> Result<(), Broken> {
         let Some(unit) = self.unit else { return Err(Broken::LatestUnproven) };
         if unit.rolled_back.as_ref() == Some(image) {
-            return Err(Broken::RolledBack(image.clone()));
+            return Err(Broken::RolledBack(*image));
         }
         let was_promoted = unit.promoted.as_ref().is_some_and(|promoted| promoted.image == *image);
         if was_promoted && latest.is_none() { Ok(()) } else { Err(Broken::LatestUnproven) }
@@ -183,17 +183,17 @@ impl<'a> Judge<'a> {
 
     fn remove_container(&self, id: &ContainerId, engine: &Engine) -> Result<(), Broken> {
         let Some(container) = self.observation.containers.get(id) else {
-            return Err(Broken::ContainerForeign(id.clone()));
+            return Err(Broken::ContainerForeign(*id));
         };
         if container.status.is_alive() {
-            return Err(Broken::ContainerAlive(id.clone()));
+            return Err(Broken::ContainerAlive(*id));
         }
         let is_own = self.takeovers().any(|(instance, _)| instance.container_name() == *container.name);
         if !is_own {
-            return Err(Broken::ContainerForeign(id.clone()));
+            return Err(Broken::ContainerForeign(*id));
         }
         if engine.named(self.base, Version::LATEST) == Some(&container.image) {
-            return Err(Broken::ContainerFresh(id.clone()));
+            return Err(Broken::ContainerFresh(*id));
         }
         Ok(())
     }
@@ -214,7 +214,7 @@ impl<'a> Judge<'a> {
             return Err(Broken::LatestGone);
         }
         if let Some((image, container)) = engine.missing_of_a_container(&self.before) {
-            return Err(Broken::ImageInUse(image.clone(), container.clone()));
+            return Err(Broken::ImageInUse(*image, *container));
         }
         self.promoted(engine)?;
         self.fallback(engine)?;

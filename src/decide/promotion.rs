@@ -34,7 +34,7 @@ pub(super) fn covers(promotion: Option<&Promotion>, member: &Assessment<'_>) -> 
 pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option<(Version, ImageId)> {
     let done = memory.intention.take_if(|intention| names.latest() == Some(&intention.image))?;
     remember_as_previous(memory, &done.image);
-    let promoted = (done.version.clone(), done.image.clone());
+    let promoted = (done.version.clone(), done.image);
     memory.promoted = Some(done);
     memory.finished = false;
     memory.rolled_back.take_if(|image| *image == promoted.1);
@@ -74,7 +74,7 @@ pub(super) fn due(members: &[&Assessment<'_>], memory: &UnitMemory, index: &Inde
     match holding::promotion(members, &first.image, &first.version, index, policy, memory) {
         Some(reason) => Due::Held(reason),
         None => Due::Promotion(Promotion {
-            image: first.image.clone(),
+            image: first.image,
             version: first.version.clone(),
             takeovers: stable.iter().map(|(instance, takeover)| ((*instance).clone(), takeover.key())).collect(),
         }),
@@ -123,15 +123,15 @@ pub(super) fn tag_latest(promotion: &Promotion, base: &Base, names: &NamesOnDisk
         let has_another_tag = names.of(left).any(|reference| reference.tag().is_some() && !reference.is_local_latest());
         let version = names.image(left).and_then(|image| image.declared_version()).filter(|v| !v.is_latest())?;
         let reference = Repository::local(base.clone()).tagged(version.clone());
-        (!has_another_tag && names.get(&reference).is_none()).then(|| Step::Tag {
-            image: left.clone(),
+        (!has_another_tag && names.get(&reference).is_none()).then_some(Step::Tag {
+            image: *left,
             reference,
             from: None,
             proven_by: None,
         })
     });
-    let proven_by = promotion.takeovers.values().next().map(|(container, _)| container.clone());
-    let tag = Step::Tag { image: promotion.image.clone(), reference: latest, from, proven_by };
+    let proven_by = promotion.takeovers.values().next().map(|(container, _)| *container);
+    let tag = Step::Tag { image: promotion.image, reference: latest, from, proven_by };
     alias.into_iter().chain([tag]).collect()
 }
 
@@ -148,9 +148,9 @@ pub(super) fn remove_stale_containers(
         .filter_map(|member| index.container_named(&member.rows.instance.container_name()))
         .filter(|(_, container)| !container.status.is_alive() && Some(&container.image) != names.latest())
         .map(|(id, container)| Step::RemoveContainer {
-            container: id.clone(),
+            container: *id,
             name: container.name.clone(),
-            image: container.image.clone(),
+            image: container.image,
         })
         .collect()
 }
@@ -208,7 +208,7 @@ pub(super) fn restore_latest(base: &Base, memory: &UnitMemory, names: &NamesOnDi
         && memory.rolled_back.as_ref() != Some(&promoted.image);
     is_due.then(|| {
         let steps = Reference::latest(base)
-            .map(|reference| Step::Tag { image: promoted.image.clone(), reference, from: None, proven_by: None })
+            .map(|reference| Step::Tag { image: promoted.image, reference, from: None, proven_by: None })
             .into_iter()
             .collect();
         Action { purpose: Purpose::RestoreLatest(promoted.version.clone()), steps }

@@ -102,7 +102,7 @@ fn runs_locally(rows: &InstanceRows<'_>) -> bool {
 fn runs_locally_reason(rows: &InstanceRows<'_>, base: Option<&Base>, index: &Index<'_>) -> Reason {
     identity::running_beside(&rows.instance, base, index).map_or(Reason::RunsLocally, |(id, container)| {
         let image = index.observation.images.get(&container.image);
-        Reason::RunsLocallyBesideKube(id.clone(), image.and_then(|image| image.declared_version()).cloned())
+        Reason::RunsLocallyBesideKube(*id, image.and_then(|image| image.declared_version()).cloned())
     })
 }
 
@@ -136,17 +136,17 @@ fn complete<'a>(
     let image = index.observation.images.get(&container.image);
     let known = memory.units.get(&base).is_some_and(|unit| unit.images.contains_key(&container.image));
     if !known && image.is_none_or(|image| image.references_of(&base).next().is_none()) {
-        return Err(Reason::Stranger(id.clone(), base));
+        return Err(Reason::Stranger(*id, base));
     }
     if container.status != ContainerStatus::Running {
-        return Err(Reason::ContainerNotRunning(id.clone()));
+        return Err(Reason::ContainerNotRunning(*id));
     }
-    let details = container.details.as_ref().ok_or_else(|| Reason::NotInspected(id.clone()))?;
+    let details = container.details.as_ref().ok_or(Reason::NotInspected(*id))?;
     if !identity::is_read(container, index) {
-        return Err(Reason::NotInspected(id.clone()));
+        return Err(Reason::NotInspected(*id));
     }
     if details.unhealthy {
-        return Err(Reason::Unhealthy(id.clone()));
+        return Err(Reason::Unhealthy(*id));
     }
     let version = version_of(rows, &container.image, &base, index)?;
     Ok(Complete { id, container, version })
@@ -188,7 +188,7 @@ fn stand(
     stable_time: Age,
     now: &Now,
 ) -> Standing {
-    let Some(details) = &seen.container.details else { return Standing::No(Reason::NotInspected(seen.id.clone())) };
+    let Some(details) = &seen.container.details else { return Standing::No(Reason::NotInspected(*seen.id)) };
     let continued = remembered.and_then(|memory| memory.takeover.as_ref()).filter(|takeover| {
         takeover.container == *seen.id
             && takeover.started_at == details.started_at
@@ -197,10 +197,10 @@ fn stand(
     });
     let has_begun = continued.is_none();
     let takeover = continued.cloned().unwrap_or_else(|| Takeover {
-        container: seen.id.clone(),
+        container: *seen.id,
         started_at: details.started_at.clone(),
         oom_kills: details.oom_kills,
-        image: seen.container.image.clone(),
+        image: seen.container.image,
         version: seen.version,
         head_start: head_start(rows, details, remembered, seen.container, observation),
     });
@@ -248,7 +248,7 @@ fn ended(
     let after = takeover.head_start.saturating_add(now.age(&takeover.mark(&rows.instance)));
     (!goes_on && after < stable_time).then(|| Ended {
         version: takeover.version.clone(),
-        image: takeover.image.clone(),
+        image: takeover.image,
         ending: ending(takeover, rows, standing, observation),
         after,
     })
@@ -290,7 +290,7 @@ fn ending(takeover: &Takeover, rows: &InstanceRows<'_>, standing: &Standing, obs
 /// Whether `container_id` is that of another container.
 fn names_another(rows: &InstanceRows<'_>, container: &ContainerId) -> bool {
     let named = rows.state.container_id.get();
-    named.is_some_and(|named| matches!(named, NamedContainer::Prefix(id) if !container.as_str().starts_with(&**id)))
+    named.is_some_and(|named| matches!(named, NamedContainer::Prefix(id) if !container.starts_with(id)))
 }
 
 /// What to remember: the takeover while it stands, and its failure until the next takeover or change of owner.
@@ -300,11 +300,8 @@ fn remember(
     remembered: Option<&InstanceMemory>,
     ended: Option<&Ended>,
 ) -> InstanceMemory {
-    let failure = |ended: &Ended| Failure {
-        version: ended.version.clone(),
-        image: ended.image.clone(),
-        ending: ended.ending.clone(),
-    };
+    let failure =
+        |ended: &Ended| Failure { version: ended.version.clone(), image: ended.image, ending: ended.ending.clone() };
     match standing {
         Standing::Local(_) => InstanceMemory { set_owner, takeover: None, failed: None },
         Standing::Stands { takeover, .. } => {

@@ -168,7 +168,7 @@ fn finish(
 fn promoted_without_a_step(remembered: Option<&UnitMemory>, unit: &UnitMemory) -> Option<(Version, ImageId)> {
     let promoted = unit.promoted.as_ref().filter(|_| unit.intention.is_none())?;
     let is_new = remembered.and_then(|unit| unit.promoted.as_ref()) != Some(promoted);
-    is_new.then(|| (promoted.version.clone(), promoted.image.clone()))
+    is_new.then(|| (promoted.version.clone(), promoted.image))
 }
 
 /// A takeover that stood at the last look goes on.
@@ -231,7 +231,7 @@ fn image_reports(
                 size: now.image(id).map_or(0, |image| image.size),
                 verdict,
             };
-            (id.clone(), report)
+            (*id, report)
         })
         .collect()
 }

@@ -4,11 +4,13 @@
 //! that could be mistaken for something else (promise 8 of DESIGN.md).
 
 mod age;
+mod ids;
 mod names;
 mod reference;
 mod value;
 
 pub use age::Age;
-pub use names::{Base, ContainerId, Feature, ImageId, Instance, InvalidName, Namespace, StartedAt, Version};
+pub use ids::{ContainerId, ImageId};
+pub use names::{Base, Feature, Instance, InvalidName, Namespace, StartedAt, Version};
 pub use reference::{InvalidReference, Pointer, Reference, Repository};
 pub use value::{Refused, Value, printable};

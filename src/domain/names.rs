@@ -13,11 +13,11 @@ use super::value::printable;
 #[error("\"{text}\" is no valid {what}: {rule}")]
 pub struct InvalidName {
     /// What was expected.
-    what: &'static str,
+    pub(super) what: &'static str,
     /// The offending text, printable and short.
-    text: String,
+    pub(super) text: String,
     /// What a valid one looks like.
-    rule: &'static str,
+    pub(super) rule: &'static str,
 }
 
 /// Declares a name: a shared, immutable, validated string.
@@ -100,22 +100,6 @@ name!(
 );
 
 name!(
-    /// An image's id (`sha256:...`), by which images are compared.
-    ImageId,
-    "image id",
-    "an algorithm, ':' and at least 32 lower-case hex digits",
-    super::reference::is_digest
-);
-
-name!(
-    /// A container's full id, 64 hex digits.
-    ContainerId,
-    "container id",
-    "64 lower-case hex digits",
-    |text| text.len() == 64 && text.bytes().all(is_lower_hex)
-);
-
-name!(
     /// When the engine says that a container was last started. Compared for equality only: the same container
     /// with the same start has run without interruption.
     StartedAt,
@@ -132,14 +116,6 @@ impl Version {
     #[must_use]
     pub fn is_latest(&self) -> bool {
         self.as_str() == Self::LATEST
-    }
-}
-
-impl ContainerId {
-    /// The 12 digits by which SONiC and people name a container.
-    #[must_use]
-    pub fn short(&self) -> &str {
-        self.as_str().get(..12).unwrap_or(self.as_str())
     }
 }
 

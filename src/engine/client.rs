@@ -118,7 +118,7 @@ impl Engine {
     pub(super) async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerInspectResponse, EngineError> {
         let what = format!("looking at container {}", id.short());
         let inspect = |docker: Docker| async move {
-            docker.inspect_container(id.as_str(), None::<InspectContainerOptions>).await
+            docker.inspect_container(&id.to_string(), None::<InspectContainerOptions>).await
         };
         self.call(what, READ_DEADLINE, inspect).await
     }
@@ -133,15 +133,19 @@ impl Engine {
     pub(super) async fn tag(&self, image: &ImageId, repository: &Repository, tag: &Version) -> Result<(), EngineError> {
         let what = format!("tagging {image} as {repository}:{tag}");
         let options = TagImageOptions { repo: Some(repository.to_string()), tag: Some(tag.to_string()) };
-        self.call(what, READ_DEADLINE, |docker| async move { docker.tag_image(image.as_str(), Some(options)).await })
-            .await
+        self.call(
+            what,
+            READ_DEADLINE,
+            |docker| async move { docker.tag_image(&image.to_string(), Some(options)).await },
+        )
+        .await
     }
 
     /// Removes a container that does not run, without its volumes: they are not ours.
     pub(super) async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError> {
         let what = format!("removing container {}", id.short());
         let options = RemoveContainerOptions { force: false, v: false, link: false };
-        let remove = |docker: Docker| async move { docker.remove_container(id.as_str(), Some(options)).await };
+        let remove = |docker: Docker| async move { docker.remove_container(&id.to_string(), Some(options)).await };
         self.call(what, REMOVE_DEADLINE, remove).await
     }
 

@@ -69,7 +69,7 @@ pub(super) fn note(event: &EventMessage, dirty: &mut Dirty, oom: &mut OomKills) 
         // An engine 20.10 tells of it before its list does (moby, daemon/monitor.go: the event comes before the
         // checkpoint of which lists are made; tried). An inspection waits for both.
         "die" => {
-            dirty.ended.insert(id.clone());
+            dirty.ended.insert(id);
         }
         _ => {}
     }

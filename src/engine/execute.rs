@@ -179,7 +179,8 @@ async fn remove_reference(engine: &Engine, reference: &Reference, image: &ImageI
 
 /// Removes an image that still has no name.
 async fn remove_image(engine: &Engine, image: &ImageId) -> Result<Outcome, EngineError> {
-    let Some(now) = found(engine.inspect_image(image.as_str()).await)? else {
+    let name = image.to_string();
+    let Some(now) = found(engine.inspect_image(&name).await)? else {
         return Ok(Outcome::AlreadyDone);
     };
     let (tags, digests) = (now.repo_tags.as_deref(), now.repo_digests.as_deref());
@@ -187,14 +188,15 @@ async fn remove_image(engine: &Engine, image: &ImageId) -> Result<Outcome, Engin
     if !references.is_empty() || unreadable > 0 {
         return Ok(Outcome::Skipped(Skipped::ImageNamed));
     }
-    remove(engine, image.as_str(), image, &now).await
+    remove(engine, &name, image, &now).await
 }
 
 /// Asks for the removal of `name`, which names `image`.
 async fn remove(engine: &Engine, name: &str, image: &ImageId, now: &ImageInspect) -> Result<Outcome, EngineError> {
     match engine.remove_image(name).await {
         Ok(removed) => {
-            let is_gone = removed.iter().any(|item| item.deleted.as_deref() == Some(image.as_str()));
+            let id = image.to_string();
+            let is_gone = removed.iter().any(|item| item.deleted.as_ref() == Some(&id));
             let size = now.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
             Ok(Outcome::Done { reclaimed: if is_gone { size } else { 0 } })
         }

@@ -23,8 +23,7 @@ pub struct Interest {
 impl Interest {
     /// Whether a container is worth an inspection while it runs, and its image always.
     pub(super) fn wants_container(&self, id: &ContainerId, container: &Container) -> bool {
-        let is_named =
-            || self.containers.iter().any(|prefix| !prefix.is_empty() && id.as_str().starts_with(prefix.as_str()));
+        let is_named = || self.containers.iter().any(|prefix| !prefix.is_empty() && id.starts_with(prefix));
         let is_labelled = || {
             container.kubelet.as_ref().is_some_and(|labels| {
                 labels.is_container && self.features.iter().any(|feature| feature.as_str() == &*labels.container_name)

@@ -19,7 +19,7 @@ pub(super) struct OomKills {
 impl OomKills {
     /// An event `oom` was heard.
     pub(super) fn heard(&mut self, id: &ContainerId) {
-        let heard = self.heard.entry(id.clone()).or_default();
+        let heard = self.heard.entry(*id).or_default();
         *heard = heard.saturating_add(1);
     }
 
@@ -36,7 +36,7 @@ impl OomKills {
             Some((start, before)) if start == started_at => *before,
             _ => {
                 let before = known.saturating_sub(heard);
-                self.before.insert(id.clone(), (started_at.clone(), before));
+                self.before.insert(*id, (started_at.clone(), before));
                 before
             }
         };

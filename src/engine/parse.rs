@@ -91,11 +91,9 @@ pub(super) fn container(summary: &ContainerSummary) -> Option<(ContainerId, Cont
 /// The list shows the id, too, once the tag names another image (moby, daemon/list.go). Neither `sha256:...` nor hex
 /// digits must be taken for the name of a repository, which by the grammar they could be.
 fn created_from(text: &str, image: &ImageId) -> Option<Reference> {
-    let (algorithm, digits) = image.as_str().split_once(':').unwrap_or(("", image.as_str()));
-    let bare = text.strip_prefix(algorithm).and_then(|rest| rest.strip_prefix(':'));
     let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_id = bare.is_some_and(is_hex)
-        || (is_hex(text) && (text.len() == 64 || digits.starts_with(&text.to_ascii_lowercase())));
+    let is_id = text.strip_prefix("sha256:").is_some_and(is_hex)
+        || (is_hex(text) && (text.len() == 64 || image.starts_with(&text.to_ascii_lowercase())));
     if is_id { None } else { text.parse().ok() }
 }
 

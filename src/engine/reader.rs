@@ -129,7 +129,7 @@ impl Reader {
             let is_wanted = interest.wants_container(id, container) || dirty.ended.contains(id);
             may_run && is_wanted && !known.contains_key(id)
         });
-        let wanted: Vec<ContainerId> = wanted.map(|(id, _)| id.clone()).collect();
+        let wanted: Vec<ContainerId> = wanted.map(|(id, _)| *id).collect();
         self.inspected = known;
         let mut answers = stream::iter(wanted)
             .map(|id| {
@@ -170,13 +170,13 @@ impl Reader {
             let wanted = self.images.iter().filter(|(id, image)| {
                 (used.contains(id) || interest.wants_image(id, image)) && !known.versions.contains_key(id)
             });
-            wanted.map(|(id, _)| id.clone()).collect()
+            wanted.map(|(id, _)| *id).collect()
         };
         let mut answers = stream::iter(wanted)
             .map(|id| {
                 let engine = self.engine.clone();
                 async move {
-                    let answer = engine.inspect_image(id.as_str()).await;
+                    let answer = engine.inspect_image(&id.to_string()).await;
                     (id, answer)
                 }
             })
@@ -220,7 +220,7 @@ impl Reader {
     fn put_versions(&mut self) {
         let known = self.shared.lock();
         let news = |(id, image): (&ImageId, &Image)| {
-            Some((id.clone(), known.versions.get(id).filter(|_| image.version == ImageVersion::NotRead)?.clone()))
+            Some((*id, known.versions.get(id).filter(|_| image.version == ImageVersion::NotRead)?.clone()))
         };
         let news: Vec<_> = self.images.iter().filter_map(news).collect();
         drop(known);

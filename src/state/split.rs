@@ -81,7 +81,7 @@ impl Durable {
                 promoted: promoted.clone(),
                 finished: *finished,
                 previous: previous.clone(),
-                rolled_back: rolled_back.clone(),
+                rolled_back: *rolled_back,
                 superseded: superseded.clone(),
             };
             (unit != DurableUnit::default()).then(|| (base.clone(), unit))

@@ -64,16 +64,15 @@ impl Engine {
         let mut images: BTreeMap<_, _> = by_name.named.get(base).cloned().unwrap_or_default();
         let remembered = unit.into_iter().flat_map(|unit| unit.images.keys().chain(&unit.superseded));
         images.extend(remembered.filter_map(|id| by_name.observation.images.get_key_value(id)));
-        let named =
-            images.iter().flat_map(|(id, image)| image.references.iter().map(move |r| (r.clone(), (*id).clone())));
+        let named = images.iter().flat_map(|(id, image)| image.references.iter().map(move |r| (r.clone(), *(*id))));
         let anchored = images.iter().filter(|(_, image)| image.unreadable_references > 0);
-        let users = images.keys().flat_map(|image| {
-            by_name.users.get(image).into_iter().flatten().map(|id| ((*id).clone(), (*image).clone()))
-        });
+        let users = images
+            .keys()
+            .flat_map(|image| by_name.users.get(image).into_iter().flatten().map(|id| (*(*id), *(*image))));
         Self {
             references: named.collect(),
-            images: images.keys().map(|id| (*id).clone()).collect(),
-            anchored: anchored.map(|(id, _)| (*id).clone()).collect(),
+            images: images.keys().map(|id| *(*id)).collect(),
+            anchored: anchored.map(|(id, _)| *(*id)).collect(),
             users: users.collect(),
             removed: BTreeSet::new(),
         }
@@ -82,22 +81,22 @@ impl Engine {
     /// Does what the engine will do. A last reference takes the image along.
     pub(super) fn play(&mut self, step: &Step) -> Result<(), Impossible> {
         match step {
-            Step::Tag { image, .. } if !self.has(image) => Err(Impossible::NoImage(image.clone())),
+            Step::Tag { image, .. } if !self.has(image) => Err(Impossible::NoImage(*image)),
             Step::Tag { reference, from, .. } if self.references.get(reference) != from.as_ref() => {
                 Err(Impossible::NamesAnother(reference.clone()))
             }
             Step::Tag { image, reference, .. } => {
-                self.references.insert(reference.clone(), image.clone());
+                self.references.insert(reference.clone(), *image);
                 Ok(())
             }
             Step::RemoveContainer { container, .. } => {
                 self.users.remove(container);
-                let is_first = self.removed.insert(container.clone());
-                if is_first { Ok(()) } else { Err(Impossible::NoContainer(container.clone())) }
+                let is_first = self.removed.insert(*container);
+                if is_first { Ok(()) } else { Err(Impossible::NoContainer(*container)) }
             }
             Step::RemoveReference { reference, image } => self.remove_reference(reference, image),
-            Step::RemoveImage { image } if !self.has(image) => Err(Impossible::NoImage(image.clone())),
-            Step::RemoveImage { image } if self.is_named(image) => Err(Impossible::HasReferences(image.clone())),
+            Step::RemoveImage { image } if !self.has(image) => Err(Impossible::NoImage(*image)),
+            Step::RemoveImage { image } if self.is_named(image) => Err(Impossible::HasReferences(*image)),
             Step::RemoveImage { image } => {
                 self.images.remove(image);
                 Ok(())

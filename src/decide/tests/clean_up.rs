@@ -142,7 +142,7 @@ fn a_superseded_image_that_is_refused_is_removed_later_even_without_a_name() {
         }
     }
     switch.observation.images.get_mut(&refused).unwrap().references.clear();
-    switch.observation.refused.insert(refused.clone());
+    switch.observation.refused.insert(refused);
     assert!(switch.look().plan.is_empty(), "not asked for again until something changes");
     // A power failure loses what was merely observed.
     switch.memory.units.get_mut(&base(BASE)).unwrap().images.clear();

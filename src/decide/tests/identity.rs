@@ -25,14 +25,14 @@ fn the_container_that_the_row_means() {
     type Change = fn(&mut Switch, &ContainerId);
     let cases: &[(&str, Change, Stability, &str)] = &[
         ("12 digits", |_, _| (), Stability::Observing, "stable in"),
-        ("64 digits", |s, c| container_id_is(s, c.as_str()), Stability::Observing, "stable in"),
-        ("11 digits", |s, c| container_id_is(s, &c.as_str()[..11]), Stability::Waiting, "fewer than 12 digits"),
+        ("64 digits", |s, c| container_id_is(s, &c.to_string()), Stability::Observing, "stable in"),
+        ("11 digits", |s, c| container_id_is(s, &format!("{c:.11}")), Stability::Waiting, "fewer than 12 digits"),
         ("nobody's id", |s, _| container_id_is(s, "0123456789ab"), Stability::Waiting, "does not exist"),
         (
             "several begin so",
             |s, c| {
                 let twin = s.observation.containers[c].clone();
-                let id = format!("{}{}", &c.as_str()[..12], "0".repeat(52)).parse().unwrap();
+                let id = format!("{c:.12}{}", "0".repeat(52)).parse().unwrap();
                 s.observation.containers.insert(id, twin);
             },
             Stability::Waiting,
@@ -52,7 +52,7 @@ fn the_container_that_the_row_means() {
             |s, _| {
                 let image = s.image(&kube("docker-sonic-telemetry-sidecar", "20201231.84"));
                 let container = s.run("stranger", &image, None);
-                container_id_is(s, container.short());
+                container_id_is(s, &container.short());
             },
             Stability::Waiting,
             "runs an image that is not in a docker-sonic-telemetry repository",
@@ -72,7 +72,7 @@ fn the_container_that_the_row_means() {
             "no id, several labelled",
             |s, c| {
                 container_id_is(s, "");
-                let image = s.observation.containers[c].image.clone();
+                let image = s.observation.containers[c].image;
                 s.run_kube("telemetry", &image);
             },
             Stability::Waiting,
@@ -82,7 +82,7 @@ fn the_container_that_the_row_means() {
             "no id, one labelled and its sandbox",
             |s, c| {
                 container_id_is(s, "");
-                let image = s.observation.containers[c].image.clone();
+                let image = s.observation.containers[c].image;
                 let labels = KubeletLabels { container_name: "telemetry".into(), is_container: false };
                 s.run("sandbox", &image, Some(labels));
             },
@@ -93,7 +93,7 @@ fn the_container_that_the_row_means() {
             "no id, one labelled runs, another is dead",
             |s, c| {
                 container_id_is(s, "");
-                let image = s.observation.containers[c].image.clone();
+                let image = s.observation.containers[c].image;
                 let dead = s.run_kube("telemetry", &image);
                 s.stop(&dead);
             },
@@ -116,7 +116,7 @@ fn the_base_of_a_feature_that_the_file_does_not_name() {
         (
             "from digests only",
             |s, c| {
-                let image = s.observation.containers[c].image.clone();
+                let image = s.observation.containers[c].image;
                 s.observation.images.get_mut(&image).unwrap().references.retain(|r| r.tag().is_none());
             },
             Stability::Observing,
@@ -125,7 +125,7 @@ fn the_base_of_a_feature_that_the_file_does_not_name() {
         (
             "two bases",
             |s, c| {
-                let image = s.observation.containers[c].image.clone();
+                let image = s.observation.containers[c].image;
                 s.tag(&reference("r.example/docker-other:1"), &image);
             },
             Stability::Waiting,

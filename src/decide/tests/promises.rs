@@ -48,11 +48,8 @@ fn what_is_wrong_with_a_plan() {
     let (switch, decision) = switch();
     let runs = switch.kube_container("telemetry");
     let stale = switch.container_named("telemetry").unwrap();
-    let container = |id: &ContainerId, image: ImageId| Step::RemoveContainer {
-        container: id.clone(),
-        name: "telemetry".into(),
-        image,
-    };
+    let container =
+        |id: &ContainerId, image: ImageId| Step::RemoveContainer { container: *id, name: "telemetry".into(), image };
     let promote = || tag(&k("84"), "B:latest", Some(&k("60")), Some(&runs));
     let record = |key: &str, stable: &str| Step::RecordVersions {
         row: RowKey { namespace: crate::domain::Namespace::Host, key: feature(key) },

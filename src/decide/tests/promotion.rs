@@ -202,7 +202,7 @@ fn the_image_that_latest_leaves_keeps_a_name() {
             _ => None,
         });
         let expected = alias.map(|alias| (format!("{BASE}:{alias}"), image.id()));
-        assert_eq!(aliased.map(|(reference, image)| (reference, image.clone())), expected, "{what}");
+        assert_eq!(aliased.map(|(reference, image)| (reference, *image)), expected, "{what}");
         switch.act();
         assert_eq!(latest(&switch), Some(kube(BASE, V84).id()), "{what}");
     }
@@ -235,7 +235,7 @@ fn a_stopped_container_stays_if_it_was_created_from_the_new_latest() {
         (switch, container)
     };
     switch.act();
-    assert_eq!(switch.container_named("telemetry"), Some(created.clone()));
+    assert_eq!(switch.container_named("telemetry"), Some(created));
     switch.stop(&kube_container);
     let (switch, _) = promoted(switch, &kube(BASE, V85));
     assert_eq!(switch.container_named("telemetry"), None, "stale by now");

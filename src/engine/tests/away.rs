@@ -69,7 +69,7 @@ async fn an_engine_that_restarts_is_followed_again() {
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
     assert!(after.generation > before.generation);
     // The new stream works.
-    rig.dockerd.tag(image.as_str(), "docker-snmp:2");
+    rig.dockerd.tag(&image.to_string(), "docker-snmp:2");
     until(&mut state, "tagged", |state| {
         state.picture.as_ref().is_some_and(|picture| picture.images[&image].references.len() == 2)
     })

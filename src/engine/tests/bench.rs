@@ -40,7 +40,7 @@ async fn reading_30_containers_and_100_images() {
     );
     println!(
         "inspect one image     {:6.2} ms",
-        median_ms!(21, engine.inspect_image(images[0].as_str()).await.unwrap())
+        median_ms!(21, engine.inspect_image(&images[0].to_string()).await.unwrap())
     );
     println!("both lists, nothing inspected {:6.2} ms", median_ms!(21, rig.look(&nothing).await));
     println!("cold: lists, 30 containers, 100 images inspected {:6.2} ms", median_ms!(11, rig.look(&everything).await));

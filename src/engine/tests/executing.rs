@@ -10,15 +10,15 @@ use crate::domain::{ContainerId, ImageId};
 use crate::engine::{EngineError, Outcome, Skipped, execute};
 
 fn tag(image: &ImageId, to: &str, from: Option<&ImageId>, proven_by: Option<&ContainerId>) -> Step {
-    Step::Tag { image: image.clone(), reference: reference(to), from: from.cloned(), proven_by: proven_by.cloned() }
+    Step::Tag { image: *image, reference: reference(to), from: from.cloned(), proven_by: proven_by.cloned() }
 }
 
 fn remove_reference(from: &str, image: &ImageId) -> Step {
-    Step::RemoveReference { reference: reference(from), image: image.clone() }
+    Step::RemoveReference { reference: reference(from), image: *image }
 }
 
 fn remove_container(container: &ContainerId, name: &str, image: &ImageId) -> Step {
-    Step::RemoveContainer { container: container.clone(), name: name.into(), image: image.clone() }
+    Step::RemoveContainer { container: *container, name: name.into(), image: *image }
 }
 
 impl Rig {
@@ -41,8 +41,8 @@ async fn a_tag_is_moved_from_where_it_is_known_to_be() {
     assert_eq!(rig.does(&tag(&new, "docker-snmp:latest", Some(&old), None)).await, Outcome::AlreadyDone);
     assert_eq!(rig.does(&tag(&old, "docker-snmp:1", Some(&new), None)).await, MOVED);
     assert_eq!(rig.does(&tag(&old, "docker-snmp:1", None, None)).await, DONE);
-    assert_eq!(rig.dockerd.images()["docker-snmp:latest"], new.as_str());
-    assert_eq!(rig.dockerd.images()["docker-snmp:1"], old.as_str());
+    assert_eq!(rig.dockerd.images()["docker-snmp:latest"], new.to_string());
+    assert_eq!(rig.dockerd.images()["docker-snmp:1"], old.to_string());
     let gone = id(&format!("sha256:{}", "0".repeat(64)));
     let outcome = rig.does(&tag(&gone, "docker-snmp:4", None, None)).await;
     assert_eq!(outcome, Outcome::Skipped(Skipped::ImageGone));
@@ -56,9 +56,9 @@ async fn a_promotion_needs_its_proof() {
     let unproven = Outcome::Skipped(Skipped::Unproven);
     let latest = "docker-snmp:latest";
     assert_eq!(rig.does(&tag(&other, latest, None, Some(&proof))).await, unproven);
-    rig.dockerd.stop_container(proof.as_str());
+    rig.dockerd.stop_container(&proof.to_string());
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, unproven);
-    let looping = rig.run(&ContainerSpec::new("looping", image.as_str()).script("exit 1").restart_always());
+    let looping = rig.run(&ContainerSpec::new("looping", &image.to_string()).script("exit 1").restart_always());
     // The engine's pauses double from 0.1 s; in between it does run for a moment.
     wait_until("a long pause between two starts", Duration::from_secs(20), || {
         rig.dockerd.container("looping").is_some_and(|container| {
@@ -66,9 +66,9 @@ async fn a_promotion_needs_its_proof() {
         })
     });
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&looping))).await, unproven);
-    rig.dockerd.start_container(proof.as_str());
+    rig.dockerd.start_container(&proof.to_string());
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, DONE);
-    rig.dockerd.remove_container(proof.as_str());
+    rig.dockerd.remove_container(&proof.to_string());
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, unproven);
 }
 
@@ -93,17 +93,17 @@ async fn only_the_container_that_was_meant_is_removed() {
 async fn references_go_one_by_one_and_the_image_with_the_last() {
     let rig = Rig::new();
     let (image, other) = (rig.image("docker-snmp:1"), rig.image("docker-snmp:2"));
-    rig.dockerd.tag(image.as_str(), "r.example:5000/docker-snmp:1");
+    rig.dockerd.tag(&image.to_string(), "r.example:5000/docker-snmp:1");
     assert_eq!(rig.does(&remove_reference("docker-snmp:1", &other)).await, MOVED);
     assert_eq!(rig.does(&remove_reference("docker-snmp:1", &image)).await, DONE);
     assert_eq!(rig.does(&remove_reference("docker-snmp:1", &image)).await, Outcome::AlreadyDone);
-    rig.stopped("snmp", image.as_str());
+    rig.stopped("snmp", &image.to_string());
     assert_eq!(rig.does(&remove_reference("r.example:5000/docker-snmp:1", &image)).await, Outcome::InUse);
     rig.dockerd.remove_container("snmp");
     let outcome = rig.does(&remove_reference("r.example:5000/docker-snmp:1", &image)).await;
     assert!(matches!(outcome, Outcome::Done { reclaimed } if reclaimed > 100_000), "{outcome:?}");
-    assert_eq!(rig.dockerd.image(image.as_str()), None);
-    assert!(rig.dockerd.image(other.as_str()).is_some());
+    assert_eq!(rig.dockerd.image(&image.to_string()), None);
+    assert!(rig.dockerd.image(&other.to_string()).is_some());
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn digest_references_and_images_without_a_name() {
     let digest = registry.publish("docker-snmp", "1", &TestImage::new(Some("1")));
     let by_digest = format!("{}@{digest}", registry.repository("docker-snmp"));
     let image = id(&rig.dockerd.pull(&by_digest));
-    let remove_image = Step::RemoveImage { image: image.clone() };
+    let remove_image = Step::RemoveImage { image };
     assert_eq!(rig.does(&remove_image).await, Outcome::Skipped(Skipped::ImageNamed));
     assert!(
         matches!(rig.does(&remove_reference(&by_digest, &image)).await, Outcome::Done { reclaimed } if reclaimed > 0)
@@ -121,9 +121,9 @@ async fn digest_references_and_images_without_a_name() {
     assert_eq!(rig.does(&remove_image).await, Outcome::AlreadyDone);
 
     let (nameless, other) = (rig.image("docker-snmp:1"), rig.image("docker-snmp:2"));
-    rig.dockerd.tag(other.as_str(), "docker-snmp:1");
-    rig.stopped("snmp", nameless.as_str());
-    let remove_image = Step::RemoveImage { image: nameless.clone() };
+    rig.dockerd.tag(&other.to_string(), "docker-snmp:1");
+    rig.stopped("snmp", &nameless.to_string());
+    let remove_image = Step::RemoveImage { image: nameless };
     assert_eq!(rig.does(&remove_image).await, Outcome::InUse);
     rig.dockerd.remove_container("snmp");
     assert!(matches!(rig.does(&remove_image).await, Outcome::Done { reclaimed } if reclaimed > 0));

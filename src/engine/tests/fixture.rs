@@ -54,7 +54,7 @@ impl Rig {
 }
 
 pub(super) fn kube_spec(feature: &str, image: &ImageId) -> ContainerSpec {
-    ContainerSpec::new(&format!("k8s_{feature}_pod"), image.as_str())
+    ContainerSpec::new(&format!("k8s_{feature}_pod"), &image.to_string())
         .label("io.kubernetes.container.name", feature)
         .label("io.kubernetes.docker.type", "container")
         .label("io.kubernetes.pod.namespace", "default")

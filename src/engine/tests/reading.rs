@@ -32,7 +32,7 @@ async fn only_what_is_interesting_is_inspected() {
     assert_eq!(picture.images[&other].version, ImageVersion::NotRead);
     assert_eq!(picture.containers[&stranger].details, None);
 
-    let prefix = Interest { containers: [stranger.as_str()[..12].to_owned()].into(), ..Interest::default() };
+    let prefix = Interest { containers: [stranger.short()].into(), ..Interest::default() };
     assert!(rig.look(&prefix).await.containers[&stranger].details.is_some());
     let everything = Interest { everything: true, ..Interest::default() };
     let everything = rig.look(&everything).await;
@@ -45,8 +45,8 @@ async fn images_without_a_name_are_seen() {
     let rig = Rig::new();
     let first = rig.image("docker-snmp:1");
     let second = rig.image("docker-snmp:2");
-    rig.dockerd.tag(second.as_str(), "docker-snmp:1");
-    let picture = rig.look(&Interest { images: [first.clone()].into(), ..Interest::default() }).await;
+    rig.dockerd.tag(&second.to_string(), "docker-snmp:1");
+    let picture = rig.look(&Interest { images: [first].into(), ..Interest::default() }).await;
     let nameless = &picture.images[&first];
     assert!(nameless.references.is_empty() && nameless.unreadable_references == 0, "{nameless:?}");
     assert_eq!(nameless.declared_version().map(ToString::to_string).as_deref(), Some("1"));
@@ -62,7 +62,7 @@ async fn tags_and_digests_and_what_containers_were_created_from() {
     let image = id(&rig.dockerd.pull(&by_digest));
     let local = rig.image("docker-snmp:latest");
     let pulled = rig.stopped("pulled", &by_digest);
-    let short = rig.stopped("short", &image.as_str()["sha256:".len()..][..12]);
+    let short = rig.stopped("short", &image.to_string()["sha256:".len()..][..12]);
     let tagged = rig.stopped("snmp", "docker-snmp:latest");
     let picture = rig.look(&interest(&[], &["docker-snmp"])).await;
     assert_eq!(picture.images[&image].references, [reference(&by_digest)].into());
@@ -114,14 +114,14 @@ async fn what_is_known_is_not_asked_for_again() {
     assert!(std::sync::Arc::ptr_eq(&first.images, &second.images), "shared, not copied");
     dockerd.resume();
 
-    dockerd.restart_container(container.as_str());
-    let again = Dirty { details: [container.clone()].into(), ..Dirty::nothing() };
+    dockerd.restart_container(&container.to_string());
+    let again = Dirty { details: [container].into(), ..Dirty::nothing() };
     let third = reader.read(again, &interest).await.unwrap();
     let start = |picture: &crate::engine::Picture| picture.containers[&container].details.clone().unwrap().started_at;
     assert_ne!(start(&first), start(&third));
 
-    dockerd.remove_container(container.as_str());
-    let gone: ContainerId = container.clone();
+    dockerd.remove_container(&container.to_string());
+    let gone: ContainerId = container;
     let again = Dirty { details: [gone].into(), ..Dirty::nothing() };
     let fourth = reader.read(again, &interest).await.unwrap();
     assert!(!fourth.containers.contains_key(&container), "gone between list and inspection");

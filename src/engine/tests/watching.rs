@@ -27,20 +27,20 @@ async fn events_bring_the_picture_up_to_date() {
         picture.containers.get(&container).is_some_and(|container| container.details.is_some())
     })
     .await;
-    rig.dockerd.restart_container(container.as_str());
+    rig.dockerd.restart_container(&container.to_string());
     let start = |picture: &crate::engine::Picture| {
         picture.containers.get(&container)?.details.as_ref().map(|details| details.started_at.clone())
     };
     until_picture(&mut state, "restarted", |picture| start(picture).is_some() && start(picture) != start(&seen)).await;
-    rig.dockerd.kill_container(container.as_str());
+    rig.dockerd.kill_container(&container.to_string());
     until_picture(&mut state, "killed", |picture| {
         picture.containers[&container].status == ContainerStatus::Stopped
             && picture.containers[&container].details.is_none()
     })
     .await;
-    rig.dockerd.tag(image.as_str(), "docker-snmp:latest");
+    rig.dockerd.tag(&image.to_string(), "docker-snmp:latest");
     until_picture(&mut state, "tagged", |picture| picture.images[&image].references.len() == 2).await;
-    rig.dockerd.remove_container(container.as_str());
+    rig.dockerd.remove_container(&container.to_string());
     rig.dockerd.untag("docker-snmp:latest");
     rig.dockerd.untag("docker-snmp:1");
     until_picture(&mut state, "gone", |picture| picture.images.is_empty() && picture.containers.is_empty()).await;
@@ -60,8 +60,8 @@ async fn the_end_of_a_container_is_seen_though_nobody_asked_for_it() {
         })
         .await;
         match status {
-            ContainerStatus::Running => rig.dockerd.kill_container(container.as_str()),
-            _ => rig.dockerd.start_container(container.as_str()),
+            ContainerStatus::Running => rig.dockerd.kill_container(&container.to_string()),
+            _ => rig.dockerd.start_container(&container.to_string()),
         }
     }
 }
@@ -86,7 +86,7 @@ async fn nothing_is_published_while_nothing_happens() {
     let now = before.picture.as_ref().unwrap().containers_now();
     assert!(now.values().all(|container| container.details.as_ref().unwrap().started.seconds() >= 2), "{now:?}");
     // And the new stream of events works.
-    rig.dockerd.tag(image.as_str(), "docker-snmp:2");
+    rig.dockerd.tag(&image.to_string(), "docker-snmp:2");
     let after = until(&mut state, "tagged", |state| *state != before).await;
     assert!(after.generation > before.generation);
 }
@@ -101,7 +101,7 @@ async fn a_burst_is_a_few_reads() {
     let before = until(&mut state, "read", |state| state.picture.is_some()).await.generation;
     // The watching task does not run meanwhile: these calls block.
     for version in 2..102 {
-        rig.dockerd.tag(image.as_str(), &format!("docker-snmp:{version}"));
+        rig.dockerd.tag(&image.to_string(), &format!("docker-snmp:{version}"));
     }
     let after = until(&mut state, "all there", |state| {
         state.picture.as_ref().is_some_and(|picture| picture.images[&image].references.len() == 101)

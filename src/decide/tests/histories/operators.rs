@@ -77,12 +77,9 @@ impl World {
         let Some(to) = unit.previous.iter().find(on_disk).cloned() else { return };
         let Some(from) = unit.promoted.take() else { return };
         unit.previous.retain(|proven| proven.image != to.image);
-        unit.rolled_back = Some(from.image.clone());
-        unit.promoted = Some(Promotion {
-            image: to.image.clone(),
-            version: to.version,
-            takeovers: std::collections::BTreeMap::new(),
-        });
+        unit.rolled_back = Some(from.image);
+        unit.promoted =
+            Some(Promotion { image: to.image, version: to.version, takeovers: std::collections::BTreeMap::new() });
         self.switch.tag(&reference(&format!("{base}:latest")), &to.image);
         self.oracle.rolled_back(&base, from.image, to.image);
     }

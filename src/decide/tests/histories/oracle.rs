@@ -46,7 +46,7 @@ impl Oracle {
     pub(super) fn looked(&mut self, switch: &Switch, instances: &[(Instance, Base)]) {
         for (base, image) in std::mem::take(&mut self.tagged) {
             if switch.named(&format!("{base}:latest")).as_ref() == Some(&image) {
-                if let Some(old) = self.promoted.insert(base.clone(), image.clone()).filter(|old| *old != image) {
+                if let Some(old) = self.promoted.insert(base.clone(), image).filter(|old| *old != image) {
                     self.previous.insert(base, old);
                 }
             }
@@ -86,7 +86,7 @@ impl Oracle {
         }
         let others = |switch: &Switch| -> BTreeSet<(Reference, ImageId)> {
             let images = switch.observation.images.iter();
-            let all = images.flat_map(|(id, image)| image.references.iter().map(move |r| (r.clone(), id.clone())));
+            let all = images.flat_map(|(id, image)| image.references.iter().map(move |r| (r.clone(), *id)));
             all.filter(|(reference, _)| reference.repository.base() != base).collect()
         };
         assert_eq!(others(before), others(after), "promise 3: {step}");
@@ -113,7 +113,7 @@ impl Oracle {
         switch: &Switch,
         instances: &[(Instance, Base)],
     ) {
-        self.tagged.insert(base.clone(), image.clone());
+        self.tagged.insert(base.clone(), *image);
         if self.is_late {
             return;
         }
@@ -165,12 +165,12 @@ impl Oracle {
 fn standing(switch: &Switch, instance: &Instance) -> Option<ImageId> {
     let row = switch.row(instance);
     let Value::Is(NamedContainer::Prefix(prefix)) = &row.container_id else { return None };
-    let (_, container) = switch.observation.containers.iter().find(|(id, _)| id.as_str().starts_with(&**prefix))?;
+    let (_, container) = switch.observation.containers.iter().find(|(id, _)| id.starts_with(prefix))?;
     let declared = switch.observation.images.get(&container.image)?.declared_version();
     let stands = row.current_owner.is(&Owner::Kube)
         && row.remote_state.is(&RemoteState::Running)
         && row.container_version.get() == declared
         && container.status == ContainerStatus::Running
         && container.details.as_ref().is_some_and(|details| !details.unhealthy);
-    stands.then(|| container.image.clone())
+    stands.then_some(container.image)
 }

@@ -69,7 +69,7 @@ impl World {
     fn kube(&self, number: usize) -> Option<ContainerId> {
         let (instance, _) = self.instance(number);
         let Value::Is(NamedContainer::Prefix(prefix)) = self.switch.row(&instance).container_id else { return None };
-        self.switch.observation.containers.keys().find(|id| id.as_str().starts_with(&*prefix)).cloned()
+        self.switch.observation.containers.keys().find(|id| id.starts_with(&prefix)).cloned()
     }
 
     pub(super) fn pull(&mut self, base: &Base, version: usize, second: bool, rebuilt: bool) -> ImageId {
@@ -209,7 +209,7 @@ impl World {
             Event::RemoveContainer(number) => {
                 let containers = self.switch.observation.containers.iter();
                 let stopped = containers.filter(|(_, container)| !container.status.is_alive());
-                if let Some(id) = stopped.map(|(id, _)| id.clone()).nth(*number) {
+                if let Some(id) = stopped.map(|(id, _)| *id).nth(*number) {
                     self.switch.observation.containers.remove(&id);
                 }
             }
@@ -249,7 +249,7 @@ impl World {
     fn collect(&mut self, number: usize) {
         let images = self.switch.observation.images.iter();
         let all: Vec<(ImageId, Reference)> =
-            images.flat_map(|(id, image)| image.references.iter().map(|r| (id.clone(), r.clone()))).collect();
+            images.flat_map(|(id, image)| image.references.iter().map(|r| (*id, r.clone()))).collect();
         let Some((id, reference)) = all.get(number % all.len().max(1)).cloned() else { return };
         if !self.switch.observation.containers.values().any(|container| container.image == id) {
             self.switch.untag(&reference);
