@@ -18,8 +18,7 @@ pub(crate) fn measure(table: &mut Table) {
     let observation = observation();
     let policy = Policy::default();
     let first = decide(&observation, &Memory::default(), &policy, &Now::default()).memory;
-    let now =
-        |seconds| Now { ages: first.marks().into_iter().map(|mark| (mark, Age::from_seconds(seconds))).collect() };
+    let now = |seconds| -> Now { first.marks().into_iter().map(|mark| (mark, Age::from_seconds(seconds))).collect() };
 
     let soon = now(60);
     let (observed, decision) = timed(|| decide(&observation, &first, &policy, &soon));

@@ -127,14 +127,18 @@ fn same_moment(published: &str, at: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::{Ended, Ending, Mark, Observing, Reason};
+    use crate::decide::{Ended, Ending, Mark, Observing, Reason, TakeoverMark};
     use crate::domain::{Age, Instance, Namespace};
 
     fn report(stability: Stability, reason: Reason) -> InstanceReport {
         let container = "6d051d98400c".repeat(6).get(..64).unwrap().parse().unwrap();
         let instance = Instance { feature: "telemetry".parse().unwrap(), namespace: Namespace::Host };
-        let mark =
-            Mark::Takeover { instance, container, started_at: "2026-11-21T21:32:29Z".parse().unwrap(), oom_kills: 0 };
+        let mark = Mark::Takeover(TakeoverMark {
+            instance,
+            container,
+            started_at: "2026-11-21T21:32:29Z".parse().unwrap(),
+            oom_kills: 0,
+        });
         InstanceReport {
             base: "docker-sonic-telemetry".parse().ok(),
             stability,

@@ -3,9 +3,10 @@
 use comfy_table::{Cell, Color};
 use serde::Serialize;
 
+use super::look::Look;
 use super::table;
-use crate::decide::{ImageReport, Report, Verdict};
-use crate::domain::{Base, ImageId};
+use crate::decide::{self, ImageReport, Verdict};
+use crate::domain::{Base, ImageId, Reference};
 
 /// What `images --json` says of an image.
 #[derive(Debug, Serialize)]
@@ -30,30 +31,33 @@ pub(super) struct Image {
 
 /// The images of the units in `bases`, all if none is named.
 #[must_use]
-pub(super) fn images(report: &Report, bases: Option<&[Base]>) -> Vec<Image> {
-    of_bases(report, bases)
-        .map(|(base, id, image)| Image {
+pub(super) fn images(look: &Look, bases: Option<&[Base]>) -> Vec<Image> {
+    of_bases(look, bases)
+        .map(|(base, id, found, report)| Image {
             image: base.to_string(),
-            features: super::features_of(report, base),
+            features: super::features_of(&look.decision.report, base),
             image_id: id.to_string(),
-            version: image.version.as_ref().map(ToString::to_string),
-            references: image.references.iter().map(ToString::to_string).collect(),
-            size: image.size,
-            kept: matches!(image.verdict, Verdict::Kept(_)),
-            because: because(image),
+            version: report.version.as_ref().map(ToString::to_string),
+            references: found.references_of(base).map(ToString::to_string).collect(),
+            size: found.size,
+            kept: matches!(report.verdict, Verdict::Kept(_)),
+            because: because(report),
         })
         .collect()
 }
 
+/// The images, each with what is on the disk and what becomes of it.
 fn of_bases<'a>(
-    report: &'a Report,
+    look: &'a Look,
     bases: Option<&'a [Base]>,
-) -> impl Iterator<Item = (&'a Base, &'a ImageId, &'a ImageReport)> {
-    report
+) -> impl Iterator<Item = (&'a Base, &'a ImageId, &'a decide::Image, &'a ImageReport)> {
+    look.decision
+        .report
         .units
         .iter()
         .filter(move |(base, _)| bases.is_none_or(|bases| bases.contains(base)))
-        .flat_map(|(base, unit)| unit.images.iter().map(move |(id, image)| (base, id, image)))
+        .flat_map(|(base, unit)| unit.images.iter().map(move |(id, report)| (base, id, report)))
+        .filter_map(|(base, id, report)| Some((base, id, look.images.get(id)?, report)))
 }
 
 fn because(image: &ImageReport) -> Vec<String> {
@@ -65,29 +69,29 @@ fn because(image: &ImageReport) -> Vec<String> {
 
 /// The images as a table.
 #[must_use]
-pub(super) fn render(report: &Report, bases: Option<&[Base]>) -> String {
+pub(super) fn render(look: &Look, bases: Option<&[Base]>) -> String {
     let mut table = table::table(&["FEATURE", "VERSION", "IMAGE ID", "SIZE", "REFERENCES", "KEPT", "BECAUSE"]);
-    for (base, id, image) in of_bases(report, bases) {
-        let verdict = match image.verdict {
+    for (base, id, found, report) in of_bases(look, bases) {
+        let verdict = match report.verdict {
             Verdict::Kept(_) => Cell::new("kept"),
             Verdict::Removed(_) => Cell::new("removed").fg(Color::Yellow),
         };
-        let references: Vec<String> = image.references.iter().map(shortened).collect();
+        let references: Vec<String> = found.references_of(base).map(shortened).collect();
         table.add_row([
-            Cell::new(super::features_of(report, base).join(", ")),
-            Cell::new(table::optional(image.version.as_ref())),
+            Cell::new(super::features_of(&look.decision.report, base).join(", ")),
+            Cell::new(table::optional(report.version.as_ref())),
             Cell::new(id.short()),
-            Cell::new(table::size(image.size)),
+            Cell::new(table::size(found.size)),
             Cell::new(if references.is_empty() { "-".to_owned() } else { references.join(", ") }),
             verdict,
-            Cell::new(because(image).join("; ")),
+            Cell::new(because(report).join("; ")),
         ]);
     }
     table::render(&table)
 }
 
 /// A reference with its digest cut to 12 digits.
-fn shortened(reference: &crate::domain::Reference) -> String {
+fn shortened(reference: &Reference) -> String {
     let text = reference.to_string();
     match text.split_once('@') {
         Some((repository, digest)) => format!("{repository}@{}", digest.get(..19).unwrap_or(digest)),

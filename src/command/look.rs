@@ -1,9 +1,13 @@
 //! A look without consequences: the same observation and the same decision as the agent's, and nothing saved or done.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::agent::{AgentError, Observer};
 use crate::clock;
 use crate::database::{self, Databases};
-use crate::decide::{Decision, decide};
+use crate::decide::{Decision, Image, decide};
+use crate::domain::ImageId;
 use crate::engine::{Dirty, Engine, Interest, Reader};
 use crate::policy_rows::{PolicyReader, PolicyRows};
 use crate::settings::Settings;
@@ -13,6 +17,8 @@ use crate::state::{StateDirectory, Store};
 pub(super) struct Look {
     /// What the agent would decide now.
     pub(super) decision: Decision,
+    /// What it was decided on: the images on the disk.
+    pub(super) images: Arc<BTreeMap<ImageId, Image>>,
 }
 
 impl Look {
@@ -38,6 +44,6 @@ impl Look {
         // The agent's memory is as it was left; if it runs, what stands is in there.
         let now = store.now(clock::since_boot());
         let decision = decide(observer.observation(), store.memory(), &policy, &now);
-        Ok(Self { decision })
+        Ok(Self { decision, images: picture.images })
     }
 }

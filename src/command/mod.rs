@@ -121,9 +121,9 @@ impl CommandLine {
             }
             Command::Images(selection) => {
                 let look = selection.look(&settings, &runtime)?;
-                let (report, bases) = (&look.decision.report, selection.bases(&look)?);
+                let bases = selection.bases(&look)?;
                 let bases = bases.as_deref();
-                selection.answer(|| images::images(report, bases), || images::render(report, bases))
+                selection.answer(|| images::images(&look, bases), || images::render(&look, bases))
             }
             Command::Plan(selection) => {
                 let look = selection.look(&settings, &runtime)?;

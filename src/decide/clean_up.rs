@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::holding::UnitPolicy;
-use super::index::Index;
+use super::index::{self, Index};
 use super::memory::{Arrival, Mark, Now, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
-use super::observation::Observation;
+use super::observation::{Image, Observation};
 use super::plan::{Action, Purpose, Step};
 use super::report::{Because, Wake};
 use crate::domain::{Age, Base, ImageId, Reference, Version};
@@ -27,6 +27,8 @@ pub(super) struct CleanUp<'a> {
     pub(super) last_versions: BTreeSet<Version>,
     /// sonic-package-manager's image of a feature of the unit.
     pub(super) packages: BTreeSet<&'a ImageId>,
+    /// The images on the disk that are the unit's, in the order of their ids.
+    pub(super) images: &'a [(ImageId, &'a Image)],
     /// The images that this look is the first to see.
     pub(super) first_seen: BTreeSet<ImageId>,
 }
@@ -35,36 +37,24 @@ pub(super) struct CleanUp<'a> {
 pub(super) type Keep = BTreeMap<ImageId, BTreeSet<Because>>;
 
 impl CleanUp<'_> {
-    /// The images that are the unit's: those in its repositories and those remembered as its own.
-    pub(super) fn images<'b>(&self, names: &'b NamesOnDisk<'_>, memory: &'b UnitMemory) -> BTreeSet<&'b ImageId> {
-        names
-            .images()
-            .chain(memory.images.keys())
-            // What was superseded is remembered for longer than what was merely seen.
-            .chain(&memory.superseded)
-            .filter(|id| self.index.observation.images.contains_key(*id))
-            .collect()
-    }
-
     /// Why each image is to be kept.
     pub(super) fn keep(&self, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Keep {
         let fallbacks = self.fallbacks(names, memory);
-        let images = self.images(names, memory);
-        images
-            .into_iter()
-            .map(|image| {
-                let mut because = self.keep_one(image, names, memory);
-                if let Some(version) = fallbacks.get(image) {
+        self.images
+            .iter()
+            .map(|(id, image)| {
+                let mut because = self.keep_one(id, image, names, memory);
+                if let Some(version) = fallbacks.get(id) {
                     because.insert(Because::Fallback(version.clone()));
                 }
-                (*image, because)
+                (*id, because)
             })
             .collect()
     }
 
-    fn keep_one(&self, id: &ImageId, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> BTreeSet<Because> {
+    fn keep_one(&self, id: &ImageId, image: &Image, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> BTreeSet<Because> {
         let mut because = BTreeSet::new();
-        if names.latest() == Some(id) {
+        if names.latest() == Some(*id) {
             because.insert(Because::Latest);
         }
         if self.promoted.is_some_and(|(promoted, _)| promoted == id) {
@@ -88,7 +78,7 @@ impl CleanUp<'_> {
         if let Some(other) = self.index.needed_by_another(id, self.base) {
             because.insert(Because::NeededBy(other.clone()));
         }
-        if names.image(id).is_some_and(|image| image.unreadable_references > 0) {
+        if image.unreadable_references > 0 {
             because.insert(Because::UnreadableReference);
         }
         because
@@ -99,7 +89,7 @@ impl CleanUp<'_> {
         match memory.images.get(id)? {
             Arrival::During => Some(Because::ArrivedDuringTakeover),
             Arrival::Before => {
-                let seen = if self.first_seen.contains(id) { Age::ZERO } else { self.now.age(&self.mark(id)) };
+                let seen = if self.first_seen.contains(id) { Age::ZERO } else { self.now.image(self.base, id) };
                 (seen < self.policy.stable_time).then_some(Because::New { seen })
             }
         }
@@ -155,10 +145,10 @@ impl CleanUp<'_> {
         keep: &mut Keep,
         memory: &mut UnitMemory,
     ) -> Vec<Action> {
-        let local: Vec<(Version, Reference, ImageId)> = names
+        let local: BTreeSet<(Version, Reference, ImageId)> = names
             .iter()
             .filter(|(reference, _)| reference.repository.is_local())
-            .filter_map(|(reference, id)| reference.tag().map(|tag| (tag.clone(), reference.clone(), *id)))
+            .filter_map(|(reference, id)| reference.tag().map(|tag| (tag.clone(), reference.clone(), id)))
             .filter(|(tag, ..)| !tag.is_latest() && self.promoted.is_none_or(|(_, version)| version != tag))
             .collect();
         local
@@ -182,8 +172,8 @@ impl CleanUp<'_> {
             .iter()
             .filter(|(reference, _)| !reference.repository.is_local() && reference.tag() == Some(version))
             // A registry whose tag names the local image already needs nothing, be it so or after a crash in between.
-            .filter(|(_, id)| *id != image)
-            .map(|(reference, id)| (reference.clone(), *id))
+            .filter(|(_, id)| id != image)
+            .map(|(reference, id)| (reference.clone(), id))
             .collect();
         if tagged.is_empty() {
             return None;
@@ -315,10 +305,13 @@ fn removal(image: &ImageId, names: &NamesOnDisk<'_>, observation: &Observation) 
         .chain(untagged)
         .map(|reference| Step::RemoveReference { reference: (*reference).clone(), image: *image })
         .collect();
-    let has_foreign_reference = observation.images.get(image).is_none_or(|found| {
-        found.unreadable_references > 0 || found.references.iter().any(|reference| names.get(reference).is_none())
-    });
-    if steps.is_empty() && !has_foreign_reference { vec![Step::RemoveImage { image: *image }] } else { steps }
+    // What had a name and lost it to another image is to go by its id, too.
+    let is_nameless = || {
+        observation.images.get(image).is_some_and(|found| {
+            found.unreadable_references == 0 && found.references.iter().all(|name| names.get(name).is_some())
+        })
+    };
+    if steps.is_empty() && is_nameless() { vec![Step::RemoveImage { image: *image }] } else { steps }
 }
 
 /// Remembers the images of a unit, drops those that are gone, and tells which this look is the first to see. What is
@@ -330,15 +323,16 @@ pub(super) fn remember_images(
     takeover_continues: bool,
     takeover_begins: bool,
 ) -> BTreeSet<ImageId> {
-    let on_disk = &index.observation.images;
-    memory.images.retain(|id, _| on_disk.contains_key(id));
-    memory.superseded.retain(|id| on_disk.contains_key(id));
+    let named = index.images_of(base);
+    let is_on_disk = |id: &ImageId| index::find(named, id).is_some() || index.observation.images.contains_key(id);
+    memory.images.retain(|id, _| is_on_disk(id));
+    memory.superseded.retain(|id| is_on_disk(id));
     if takeover_begins {
         memory.images.values_mut().for_each(|arrival| *arrival = Arrival::Before);
     }
     let arrival = if takeover_continues && !takeover_begins { Arrival::During } else { Arrival::Before };
     let first_seen: BTreeSet<ImageId> =
-        index.images_of(base).map(|(id, _)| id).filter(|id| !memory.images.contains_key(*id)).cloned().collect();
+        named.iter().map(|named| named.id).filter(|id| !memory.images.contains_key(id)).collect();
     memory.images.extend(first_seen.iter().map(|id| (*id, arrival)));
     first_seen
 }

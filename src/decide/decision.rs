@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::index::Index;
 use super::instances;
-use super::memory::{Memory, Now};
+use super::memory::{Mark, Memory, Now};
 use super::observation::{Observation, Owner};
 use super::plan::Plan;
 use super::policy::Policy;
@@ -79,8 +79,10 @@ pub fn decide(observation: &Observation, memory: &Memory, policy: &Policy, now: 
 fn wake(assessment: &Assessment<'_>, policy: &Policy) -> Option<Wake> {
     let (takeover, _, is_stable) = assessment.takeover()?;
     let stable_time = policy.of(&assessment.rows.instance.feature).stable_time;
-    (!is_stable)
-        .then(|| Wake { mark: takeover.mark(&assessment.rows.instance), age: takeover.head_start.until(stable_time) })
+    (!is_stable).then(|| Wake {
+        mark: Mark::Takeover(takeover.mark(&assessment.rows.instance)),
+        age: takeover.head_start.until(stable_time),
+    })
 }
 
 /// What people are told about an instance.
@@ -101,7 +103,7 @@ fn describe(member: &Assessment<'_>, unit: Option<(&Base, &UnitDecision)>, polic
         stable_version: promoted.or_else(|| state.stable_version.get().cloned()),
         last_version: unit.and_then(|(_, unit)| unit.last_version.clone()),
         observing: takeover.map(|(takeover, age, _)| Observing {
-            mark: takeover.mark(&member.rows.instance),
+            mark: Mark::Takeover(takeover.mark(&member.rows.instance)),
             age,
             remaining: age.until(stable_time),
         }),

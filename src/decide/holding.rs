@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::index::Index;
 use super::memory::UnitMemory;
-use super::observation::Owner;
+use super::observation::{Image, ImageVersion, Owner, SystemState};
 use super::policy::{FeaturePolicy, Policy};
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Age, Base, ImageId, Version};
+use crate::domain::{Age, ImageId, Version};
 
 /// The policies of all features that share a unit, taken together: the careful side wins.
 pub(super) struct UnitPolicy {
@@ -93,9 +93,7 @@ fn not_stable_on(members: &[&Assessment<'_>], image: &ImageId) -> BTreeSet<crate
     members
         .iter()
         .filter(|member| member.set_owner == Some(Owner::Kube))
-        .filter(|member| {
-            member.takeover().is_some() || !member.rows.state.system_state.is(&super::observation::SystemState::Down)
-        })
+        .filter(|member| member.takeover().is_some() || !member.rows.state.system_state.is(&SystemState::Down))
         .filter(|member| {
             !member.takeover().is_some_and(|(takeover, _, is_stable)| is_stable && takeover.image == *image)
         })
@@ -104,17 +102,8 @@ fn not_stable_on(members: &[&Assessment<'_>], image: &ImageId) -> BTreeSet<crate
 }
 
 /// What forbids cleaning up after a promotion.
-pub(super) fn clean_up(index: &Index<'_>, base: &Base, memory: &UnitMemory, policy: &UnitPolicy) -> Option<Reason> {
-    let is_unread = || {
-        index.images_of(base).any(|(_, image)| image.version == super::observation::ImageVersion::NotRead)
-            || memory.images.keys().any(|id| {
-                index
-                    .observation
-                    .images
-                    .get(id)
-                    .is_some_and(|image| image.version == super::observation::ImageVersion::NotRead)
-            })
-    };
+pub(super) fn clean_up(index: &Index<'_>, images: &[(ImageId, &Image)], policy: &UnitPolicy) -> Option<Reason> {
+    let is_unread = || images.iter().any(|(_, image)| image.version == ImageVersion::NotRead);
     any_change(index, policy)
         .or_else(|| (index.observation.kubernetes.connected == Some(false)).then_some(Reason::Disconnected))
         .or_else(|| (!policy.cleanup).then_some(Reason::CleanUpDisabled))

@@ -1,17 +1,36 @@
 //! Look-ups into an observation that every unit needs, made once per decision.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::memory::Memory;
+use super::memory::{Memory, UnitMemory};
 use super::observation::{Container, Image, Observation};
-use crate::domain::{Base, ContainerId, ImageId};
+use crate::domain::{Base, ContainerId, ImageId, Reference};
+
+/// An image in the repositories of an image name.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    /// Its id.
+    pub(super) id: ImageId,
+    /// The image.
+    pub(super) image: &'a Image,
+    /// It has references in the repositories of another image name, too.
+    is_shared: bool,
+}
+
+impl<'a> Named<'a> {
+    /// The references in the repositories of `base`, the name that the image was looked up by.
+    pub(super) fn references(self, base: &Base) -> impl Iterator<Item = &'a Reference> {
+        self.image.references.iter().filter(move |it| !self.is_shared || it.repository.base() == base)
+    }
+}
 
 /// The look-ups.
 pub(super) struct Index<'a> {
     /// The observation itself.
     pub(super) observation: &'a Observation,
-    /// The images in the repositories of each image name.
-    images: BTreeMap<&'a Base, BTreeMap<&'a ImageId, &'a Image>>,
+    /// The images in the repositories of each image name, in the order of their ids. It is only looked up in, so it
+    /// needs no order of its own.
+    images: HashMap<&'a Base, Vec<Named<'a>>>,
     /// The containers by name; a name is unique in the engine.
     by_name: BTreeMap<&'a str, (&'a ContainerId, &'a Container)>,
     /// The running kube containers by their label.
@@ -29,7 +48,7 @@ impl<'a> Index<'a> {
     pub(super) fn new(observation: &'a Observation, memory: &'a Memory) -> Self {
         let mut index = Self {
             observation,
-            images: BTreeMap::new(),
+            images: HashMap::new(),
             by_name: BTreeMap::new(),
             labelled: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -37,8 +56,15 @@ impl<'a> Index<'a> {
             proven: BTreeMap::new(),
         };
         for (id, image) in &observation.images {
-            for reference in &image.references {
-                index.images.entry(reference.repository.base()).or_default().insert(id, image);
+            let mut bases = image.references.iter().map(|reference| reference.repository.base());
+            let Some(first) = bases.next() else { continue };
+            if bases.all(|base| base == first) {
+                index.images.entry(first).or_default().push(Named { id: *id, image, is_shared: false });
+            } else {
+                let bases: BTreeSet<_> = image.references.iter().map(|it| it.repository.base()).collect();
+                for base in bases {
+                    index.images.entry(base).or_default().push(Named { id: *id, image, is_shared: true });
+                }
             }
         }
         for (id, container) in &observation.containers {
@@ -60,9 +86,23 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// The images in the repositories of `base`.
-    pub(super) fn images_of(&self, base: &Base) -> impl Iterator<Item = (&'a ImageId, &'a Image)> + use<'_, 'a> {
-        self.images.get(base).into_iter().flatten().map(|(id, image)| (*id, *image))
+    /// The images in the repositories of `base`, in the order of their ids.
+    pub(super) fn images_of(&self, base: &Base) -> &[Named<'a>] {
+        self.images.get(base).map_or(&[], Vec::as_slice)
+    }
+
+    /// The images on the disk that are a unit's: those in its repositories and those remembered as its own.
+    pub(super) fn images_of_unit(&self, base: &Base, memory: &UnitMemory) -> Vec<(ImageId, &'a Image)> {
+        let named = self.images_of(base);
+        let promoted = memory.promoted.iter().chain(&memory.intention).map(|promotion| &promotion.image);
+        // What was superseded is remembered for longer than what was merely seen.
+        let remembered = memory.images.keys().chain(&memory.superseded).chain(promoted);
+        let nameless = remembered.filter(|id| find(named, id).is_none());
+        let nameless = nameless.filter_map(|id| self.observation.images.get(id).map(|image| (*id, image)));
+        let mut images: Vec<_> = named.iter().map(|named| (named.id, named.image)).chain(nameless).collect();
+        images.sort_unstable_by_key(|(id, _)| *id);
+        images.dedup_by_key(|(id, _)| *id);
+        images
     }
 
     /// The container of that name.
@@ -89,4 +129,10 @@ impl<'a> Index<'a> {
     pub(super) fn needed_by_another(&self, image: &ImageId, base: &Base) -> Option<&'a Base> {
         self.proven.get(image).into_iter().flatten().copied().find(|other| *other != base)
     }
+}
+
+/// The image with that id among `images`, which are in the order of their ids.
+pub(super) fn find<'a>(images: &[Named<'a>], id: &ImageId) -> Option<Named<'a>> {
+    let place = images.binary_search_by_key(id, |named| named.id).ok()?;
+    images.get(place).copied()
 }

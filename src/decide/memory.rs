@@ -122,16 +122,7 @@ pub enum Arrival {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Mark {
     /// When this takeover was first seen to stand.
-    Takeover {
-        /// The instance.
-        instance: Instance,
-        /// Its container.
-        container: ContainerId,
-        /// The container's start.
-        started_at: StartedAt,
-        /// Out-of-memory kills known when it began.
-        oom_kills: u32,
-    },
+    Takeover(TakeoverMark),
     /// When this image was first seen in the repositories of this image name.
     Image {
         /// The image name.
@@ -139,6 +130,19 @@ pub enum Mark {
         /// The image.
         image: ImageId,
     },
+}
+
+/// By which the age of a takeover is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TakeoverMark {
+    /// The instance.
+    pub instance: Instance,
+    /// Its container.
+    pub container: ContainerId,
+    /// The container's start.
+    pub started_at: StartedAt,
+    /// Out-of-memory kills known when it began.
+    pub oom_kills: u32,
 }
 
 impl UnitMemory {
@@ -156,8 +160,8 @@ impl UnitMemory {
 impl Takeover {
     /// The mark by which the age of this takeover is known.
     #[must_use]
-    pub fn mark(&self, instance: &Instance) -> Mark {
-        Mark::Takeover {
+    pub fn mark(&self, instance: &Instance) -> TakeoverMark {
+        TakeoverMark {
             instance: instance.clone(),
             container: self.container,
             started_at: self.started_at.clone(),
@@ -176,10 +180,9 @@ impl Memory {
     /// Everything whose age the next decision will ask for.
     #[must_use]
     pub fn marks(&self) -> BTreeSet<Mark> {
-        let takeovers = self
-            .instances
-            .iter()
-            .filter_map(|(instance, memory)| memory.takeover.as_ref().map(|takeover| takeover.mark(instance)));
+        let takeovers = self.instances.iter().filter_map(|(instance, memory)| {
+            memory.takeover.as_ref().map(|takeover| Mark::Takeover(takeover.mark(instance)))
+        });
         let images = self
             .units
             .iter()
@@ -206,15 +209,38 @@ impl Memory {
 /// A mark that memory holds but that has no age here is older than the rules distinguish (it is from an earlier boot).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Now {
-    /// How long ago each mark was made.
-    pub ages: BTreeMap<Mark, Age>,
+    takeovers: BTreeMap<TakeoverMark, Age>,
+    images: BTreeMap<Base, BTreeMap<ImageId, Age>>,
 }
 
 impl Now {
-    /// How long ago `mark`, which memory holds, was made.
+    /// How long ago the takeover of `mark`, which memory holds, was first seen.
     #[must_use]
-    pub fn age(&self, mark: &Mark) -> Age {
-        self.ages.get(mark).copied().unwrap_or(Age::MAX)
+    pub fn takeover(&self, mark: &TakeoverMark) -> Age {
+        self.takeovers.get(mark).copied().unwrap_or(Age::MAX)
+    }
+
+    /// How long ago an image, which memory holds, was first seen in the repositories of an image name.
+    #[must_use]
+    pub fn image(&self, base: &Base, image: &ImageId) -> Age {
+        self.images.get(base).and_then(|images| images.get(image)).copied().unwrap_or(Age::MAX)
+    }
+}
+
+impl FromIterator<(Mark, Age)> for Now {
+    fn from_iter<I: IntoIterator<Item = (Mark, Age)>>(ages: I) -> Self {
+        let mut now = Self::default();
+        for (mark, age) in ages.into_iter().filter(|(_, age)| *age < Age::MAX) {
+            match mark {
+                Mark::Takeover(mark) => {
+                    now.takeovers.insert(mark, age);
+                }
+                Mark::Image { base, image } => {
+                    now.images.entry(base).or_default().insert(image, age);
+                }
+            }
+        }
+        now
     }
 }
 

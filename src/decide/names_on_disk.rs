@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::Index;
+use super::index::{self, Index, Named};
 use super::memory::UnitMemory;
 use super::observation::Image;
 use super::plan::Step;
@@ -12,36 +12,39 @@ use crate::domain::{Base, ContainerId, ImageId, Reference, Version};
 #[derive(Clone)]
 pub(super) struct NamesOnDisk<'a> {
     index: &'a Index<'a>,
-    latest: Option<Reference>,
-    names: BTreeMap<Reference, ImageId>,
-    references: BTreeMap<ImageId, BTreeSet<Reference>>,
+    base: &'a Base,
+    /// The images that have references now, in the order of their ids.
+    images: &'a [Named<'a>],
+    /// What `BASE:latest` names.
+    latest: Option<ImageId>,
+    /// The references of now that steps move or remove.
+    gone: BTreeSet<Reference>,
+    /// The references that steps make.
+    made: BTreeMap<Reference, ImageId>,
     removed_containers: BTreeSet<ContainerId>,
 }
 
 impl<'a> NamesOnDisk<'a> {
     /// The references as they are now.
     pub(super) fn new(base: &'a Base, index: &'a Index<'a>) -> Self {
-        let mut this = Self {
+        let images = index.images_of(base);
+        let has_latest = |named: &&Named<'_>| named.references(base).any(Reference::is_local_latest);
+        Self {
             index,
-            latest: Reference::latest(base),
-            names: BTreeMap::new(),
-            references: BTreeMap::new(),
+            base,
+            images,
+            latest: images.iter().find(has_latest).map(|named| named.id),
+            gone: BTreeSet::new(),
+            made: BTreeMap::new(),
             removed_containers: BTreeSet::new(),
-        };
-        for (id, image) in index.images_of(base) {
-            image.references_of(base).for_each(|reference| this.point(reference, id));
         }
-        this
     }
 
     /// Does what the step will do.
     pub(super) fn apply(&mut self, step: &Step) {
         match step {
-            Step::Tag { image, reference, .. } => {
-                self.forget(reference);
-                self.point(reference, image);
-            }
-            Step::RemoveReference { reference, .. } => self.forget(reference),
+            Step::Tag { image, reference, .. } => self.point(reference, Some(*image)),
+            Step::RemoveReference { reference, .. } => self.point(reference, None),
             Step::RemoveContainer { container, .. } => {
                 self.removed_containers.insert(*container);
             }
@@ -49,45 +52,51 @@ impl<'a> NamesOnDisk<'a> {
         }
     }
 
-    fn point(&mut self, reference: &Reference, image: &ImageId) {
-        self.names.insert(reference.clone(), *image);
-        self.references.entry(*image).or_default().insert(reference.clone());
-    }
-
-    fn forget(&mut self, reference: &Reference) {
-        if let Some(references) = self.names.remove(reference).and_then(|image| self.references.get_mut(&image)) {
-            references.remove(reference);
+    fn point(&mut self, reference: &Reference, image: Option<ImageId>) {
+        if reference.is_local_latest() {
+            self.latest = image;
         }
+        self.made.remove(reference);
+        self.made.extend(image.map(|image| (reference.clone(), image)));
+        self.gone.insert(reference.clone());
     }
 
     /// What `reference` names.
-    pub(super) fn get(&self, reference: &Reference) -> Option<&ImageId> {
-        self.names.get(reference)
+    pub(super) fn get(&self, reference: &Reference) -> Option<ImageId> {
+        self.iter().find(|(other, _)| *other == reference).map(|(_, image)| image)
     }
 
     /// What `BASE:latest` names.
-    pub(super) fn latest(&self) -> Option<&ImageId> {
-        self.latest.as_ref().and_then(|latest| self.names.get(latest))
+    pub(super) fn latest(&self) -> Option<ImageId> {
+        self.latest
     }
 
     /// Every reference and its image.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Reference, &ImageId)> {
-        self.names.iter()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Reference, ImageId)> {
+        let stay = self.images.iter().flat_map(|named| self.still(*named).map(|reference| (reference, named.id)));
+        stay.chain(self.made.iter().map(|(reference, id)| (reference, *id)))
     }
 
     /// The references of `image`.
     pub(super) fn of(&self, image: &ImageId) -> impl Iterator<Item = &Reference> {
-        self.references.get(image).into_iter().flatten()
+        let stay = index::find(self.images, image).into_iter().flat_map(|named| self.still(named));
+        stay.chain(self.made.iter().filter(move |(_, id)| *id == image).map(|(reference, _)| reference))
+    }
+
+    /// The references of an image that no step changes.
+    fn still(&self, named: Named<'a>) -> impl Iterator<Item = &'a Reference> {
+        named.references(self.base).filter(|reference| self.gone.is_empty() || !self.gone.contains(*reference))
     }
 
     /// Every image that has, or had before the steps, a reference.
     pub(super) fn images(&self) -> impl Iterator<Item = &ImageId> {
-        self.references.keys()
+        let made = self.made.values().filter(|id| index::find(self.images, id).is_none());
+        self.images.iter().map(|named| &named.id).chain(made)
     }
 
     /// The image itself, if it is on the disk.
     pub(super) fn image(&self, id: &ImageId) -> Option<&'a Image> {
-        self.index.observation.images.get(id)
+        index::find(self.images, id).map(|named| named.image).or_else(|| self.index.observation.images.get(id))
     }
 
     /// Whether the image is named in one of the feature's kube repositories: only such an image is a fallback.

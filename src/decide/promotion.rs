@@ -32,7 +32,7 @@ pub(super) fn covers(promotion: Option<&Promotion>, member: &Assessment<'_>) -> 
 /// An intention whose image `latest` names by now has become the promotion; the crash, if there was one, was after
 /// step 1.
 pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option<(Version, ImageId)> {
-    let done = memory.intention.take_if(|intention| names.latest() == Some(&intention.image))?;
+    let done = memory.intention.take_if(|intention| names.latest() == Some(intention.image))?;
     remember_as_previous(memory, &done.image);
     let promoted = (done.version.clone(), done.image);
     memory.promoted = Some(done);
@@ -92,7 +92,7 @@ pub(super) fn intend(
     // the image that `latest` leaves was never a kube image and has that version, it ran locally: no kube image of the
     // version has proven anything.
     let ran_locally = |version: &Version, memory: &UnitMemory| {
-        names.latest().is_some_and(|latest| !names.is_kube(latest) && names.is_named(version, latest, memory))
+        names.latest().is_some_and(|latest| !names.is_kube(&latest) && names.is_named(version, &latest, memory))
     };
     for member in members {
         let stable = member.rows.state.stable_version.get();
@@ -115,7 +115,7 @@ pub(super) fn intend(
 /// `BASE:<IMAGE_VERSION>`, unless that tag names another image: taking it away would only move the problem.
 pub(super) fn tag_latest(promotion: &Promotion, base: &Base, names: &NamesOnDisk<'_>) -> Vec<Step> {
     let Some(latest) = Reference::latest(base) else { return Vec::new() };
-    let from = names.get(&latest).cloned();
+    let from = names.get(&latest);
     if from.as_ref() == Some(&promotion.image) {
         return Vec::new();
     }
@@ -146,7 +146,7 @@ pub(super) fn remove_stale_containers(
         .iter()
         .filter(|member| member.set_owner == Some(Owner::Kube) && member.takeover().is_some())
         .filter_map(|member| index.container_named(&member.rows.instance.container_name()))
-        .filter(|(_, container)| !container.status.is_alive() && Some(&container.image) != names.latest())
+        .filter(|(_, container)| !container.status.is_alive() && Some(container.image) != names.latest())
         .map(|(id, container)| Step::RemoveContainer {
             container: *id,
             name: container.name.clone(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::memory::Mark;
 use super::observation::{Owner, RemoteState};
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Reference, Refused, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Refused, Version};
 
 /// What a decision found, and why.
 #[must_use]
@@ -101,12 +101,8 @@ pub struct UnitReport {
 /// What becomes of an image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageReport {
-    /// Its references in the unit's repositories.
-    pub references: Vec<Reference>,
     /// Its version.
     pub version: Option<Version>,
-    /// Its size in bytes.
-    pub size: u64,
     /// Whether it stays.
     pub verdict: Verdict,
 }

@@ -204,7 +204,7 @@ fn stand(
         version: seen.version,
         head_start: head_start(rows, details, remembered, seen.container, observation),
     });
-    let since_seen = if has_begun { Age::ZERO } else { now.age(&takeover.mark(&rows.instance)) };
+    let since_seen = if has_begun { Age::ZERO } else { now.takeover(&takeover.mark(&rows.instance)) };
     let age = takeover.head_start.saturating_add(since_seen);
     Standing::Stands { is_stable: age >= stable_time, takeover, age, has_begun }
 }
@@ -245,7 +245,7 @@ fn ended(
         Standing::Local(Reason::OwnerIsLocal) | Standing::No(Reason::VersionsDiffer { .. }) => true,
         Standing::Local(_) | Standing::No(_) => false,
     };
-    let after = takeover.head_start.saturating_add(now.age(&takeover.mark(&rows.instance)));
+    let after = takeover.head_start.saturating_add(now.takeover(&takeover.mark(&rows.instance)));
     (!goes_on && after < stable_time).then(|| Ended {
         version: takeover.version.clone(),
         image: takeover.image,

@@ -62,6 +62,7 @@ pub(super) fn decide(
         actions.extend(promotion::record_versions(promotion, members, &unit));
     }
 
+    let on_disk = index.images_of_unit(base, &unit);
     let clean_up = CleanUp {
         base,
         policy: &unit_policy,
@@ -73,13 +74,11 @@ pub(super) fn decide(
             .iter()
             .filter_map(|member| index.observation.packages.get(&member.rows.instance.feature)?.as_ref())
             .collect(),
+        images: &on_disk,
         first_seen: first_seen.unwrap_or_default(),
     };
-    let waits = if stands.is_none() {
-        Some(Reason::NothingPromoted)
-    } else {
-        holding::clean_up(index, base, &unit, &unit_policy)
-    };
+    let waits =
+        if stands.is_none() { Some(Reason::NothingPromoted) } else { holding::clean_up(index, &on_disk, &unit_policy) };
     let mut keep = clean_up.keep(&names, &unit);
     let last_version = fallback_version(&clean_up, &names, &unit);
     let mut wakes = BTreeSet::new();
@@ -88,15 +87,15 @@ pub(super) fn decide(
         actions.extend(clean_up.drop_local_tags(&mut names, &keep));
         wakes = clean_up.wakes(&keep);
     }
-    let images = image_reports(&clean_up, &keep, &unit, &before, waits.as_ref());
     if waits.is_none() {
         actions.extend(clean_up.remove_images(&mut names, &keep, &unit));
     }
+    let images = image_reports(&clean_up, keep, &unit, &before, waits.as_ref());
     if actions.is_empty() {
         unit.error = None;
     }
 
-    let latest = before.latest().cloned();
+    let latest = before.latest();
     let report = UnitReport {
         latest_moved: latest.is_some() && unit.promoted.as_ref().is_some_and(|p| latest.as_ref() != Some(&p.image)),
         latest,
@@ -213,25 +212,20 @@ fn fallback_version(clean_up: &CleanUp<'_>, names: &NamesOnDisk<'_>, memory: &Un
 /// What becomes of each image, for people.
 fn image_reports(
     clean_up: &CleanUp<'_>,
-    keep: &Keep,
+    keep: Keep,
     memory: &UnitMemory,
     now: &NamesOnDisk<'_>,
     waits: Option<&Reason>,
 ) -> std::collections::BTreeMap<ImageId, ImageReport> {
-    keep.iter()
+    keep.into_iter()
         .map(|(id, because)| {
             let verdict = match (because.is_empty(), waits) {
-                (false, _) => Verdict::Kept(because.clone()),
+                (false, _) => Verdict::Kept(because),
                 (true, Some(reason)) => Verdict::Kept(BTreeSet::from([Because::NoCleanUp(reason.clone())])),
-                (true, None) => Verdict::Removed(clean_up.because_removed(id, now, memory)),
+                (true, None) => Verdict::Removed(clean_up.because_removed(&id, now, memory)),
             };
-            let report = ImageReport {
-                references: now.of(id).cloned().collect(),
-                version: now.version(id),
-                size: now.image(id).map_or(0, |image| image.size),
-                verdict,
-            };
-            (*id, report)
+            let report = ImageReport { version: now.version(&id), verdict };
+            (id, report)
         })
         .collect()
 }

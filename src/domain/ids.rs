@@ -16,21 +16,24 @@ const ALGORITHM: &str = "sha256:";
 /// How many hex digits an id has.
 const DIGITS: usize = 64;
 
+/// What the digits stand for, most significant first: numbers are compared faster than bytes.
+type Bits = [u64; 4];
+
 /// An image's id (`sha256:...`), by which images are compared.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ImageId([u8; 32]);
+pub struct ImageId(Bits);
 
 /// A container's full id, 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ContainerId([u8; 32]);
+pub struct ContainerId(Bits);
 
 impl ImageId {
     /// The 12 digits by which people name an image.
     #[must_use]
     pub fn short(&self) -> String {
-        short(&self.0)
+        ContainerId(self.0).short()
     }
 
     /// Whether the id's digits begin with these lower-case ones.
@@ -44,7 +47,7 @@ impl ContainerId {
     /// The 12 digits by which SONiC and people name a container.
     #[must_use]
     pub fn short(&self) -> String {
-        short(&self.0)
+        format!("{self:.12}")
     }
 
     /// Whether the id begins with these lower-case hex digits.
@@ -57,27 +60,28 @@ impl ContainerId {
     #[must_use]
     pub fn first_with(prefix: &str) -> Option<Self> {
         let padded = prefix.bytes().chain(std::iter::repeat(b'0')).take(DIGITS.max(prefix.len()));
-        bits(padded).map(Self)
+        parse(padded).map(Self)
     }
 }
 
-/// The first 12 digits.
-fn short(bits: &[u8; 32]) -> String {
-    bits.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+/// The digits' values, first to last.
+fn digits(bits: &Bits) -> impl Iterator<Item = u8> {
+    bits.iter().flat_map(|number| number.to_be_bytes()).flat_map(|byte| [byte >> 4, byte & 0xf])
 }
 
-fn starts_with(bits: &[u8; 32], prefix: &str) -> bool {
-    let digits = bits.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    prefix.len() <= DIGITS && prefix.bytes().zip(digits).all(|(text, digit)| value(text) == Some(digit))
+fn starts_with(bits: &Bits, prefix: &str) -> bool {
+    prefix.len() <= DIGITS && prefix.bytes().zip(digits(bits)).all(|(text, digit)| value(text) == Some(digit))
 }
 
-/// The bits that exactly 64 lower-case hex digits stand for.
-fn bits(mut digits: impl Iterator<Item = u8>) -> Option<[u8; 32]> {
-    let mut bits = [0; 32];
-    for byte in &mut bits {
-        *byte = value(digits.next()?)? << 4 | value(digits.next()?)?;
+/// What exactly 64 lower-case hex digits stand for.
+fn parse(mut text: impl Iterator<Item = u8>) -> Option<Bits> {
+    let mut bits = Bits::default();
+    for number in &mut bits {
+        for _ in 0..DIGITS / 4 {
+            *number = *number << 4 | u64::from(value(text.next()?)?);
+        }
     }
-    digits.next().is_none().then_some(bits)
+    text.next().is_none().then_some(bits)
 }
 
 /// What a lower-case hex digit stands for.
@@ -89,11 +93,10 @@ fn value(digit: u8) -> Option<u8> {
     }
 }
 
-/// Writes the bits as text of `LENGTH` characters, after `prefix`.
-fn write<const LENGTH: usize>(f: &mut fmt::Formatter<'_>, prefix: &str, bits: &[u8; 32]) -> fmt::Result {
+/// Writes an id as text of `LENGTH` characters, which begin with `prefix`.
+fn write<const LENGTH: usize>(f: &mut fmt::Formatter<'_>, prefix: &str, bits: &Bits) -> fmt::Result {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let digits = bits.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    let digits = digits.filter_map(|digit| HEX.get(usize::from(digit)).copied());
+    let digits = digits(bits).filter_map(|digit| HEX.get(usize::from(digit)).copied());
     let mut text = [0; LENGTH];
     text.iter_mut().zip(prefix.bytes().chain(digits)).for_each(|(place, character)| *place = character);
     f.pad(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
@@ -103,7 +106,7 @@ impl FromStr for ImageId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bits = text.strip_prefix(ALGORITHM).and_then(|digits| bits(digits.bytes()));
+        let bits = text.strip_prefix(ALGORITHM).and_then(|digits| parse(digits.bytes()));
         bits.map(Self).ok_or_else(|| InvalidName {
             what: "image id",
             text: printable(text),
@@ -116,7 +119,7 @@ impl FromStr for ContainerId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        bits(text.bytes()).map(Self).ok_or_else(|| InvalidName {
+        parse(text.bytes()).map(Self).ok_or_else(|| InvalidName {
             what: "container id",
             text: printable(text),
             rule: "64 lower-case hex digits",

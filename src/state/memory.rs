@@ -70,7 +70,7 @@ impl Store {
     #[must_use]
     pub fn now(&self, since_boot: Duration) -> Now {
         let age = |stamp: &Duration| Age::from_seconds(since_boot.saturating_sub(*stamp).as_secs());
-        Now { ages: self.stamps.iter().map(|(mark, stamp)| (mark.clone(), age(stamp))).collect() }
+        self.stamps.iter().map(|(mark, stamp)| (mark.clone(), age(stamp))).collect()
     }
 
     /// When `mark` was made, on the boot-time clock; none if it is not known or from an earlier boot.

@@ -278,7 +278,7 @@ fn the_agent_wakes_when_the_deadline_comes() {
     let (mut switch, _) = taken_over();
     switch.wait(250);
     let decision = switch.look();
-    let wake = decision.report.wakes.iter().find(|wake| matches!(wake.mark, Mark::Takeover { .. })).unwrap();
+    let wake = decision.report.wakes.iter().find(|wake| matches!(wake.mark, Mark::Takeover(_))).unwrap();
     assert_eq!(wake.age, Age::from_seconds(600), "counted from its mark");
     switch.wait(350);
     assert!(!switch.plan_and_act().plan.is_empty());
