@@ -86,9 +86,9 @@ fn observation() -> Observation {
             },
         );
         for version in 0..IMAGES / FEATURES {
-            observation.images.insert(image_id(number, version), image(&base, version));
+            observation.images_mut().insert(image_id(number, version), image(&base, version));
         }
-        observation.containers.insert(container, running(&feature, image_id(number, 0)));
+        observation.containers_mut().insert(container, running(&feature, image_id(number, 0)));
     }
     observation
 }

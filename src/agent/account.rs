@@ -91,8 +91,7 @@ pub(super) fn account(
                 (since + TimeDelta::seconds(i64::from(stable_time.seconds()))).min(moment.wall)
             }),
         };
-        let published = rows.published(instance.namespace).find(|(feature, _)| *feature == instance.feature.as_str());
-        let published = published.map(|(_, fields)| fields);
+        let published = rows.image(instance.namespace, instance.feature.as_str());
         let Some(row) = image_row(told, &context, published, moment.wall) else { continue };
         account.events.extend(transition(instance, told, published));
         let (namespace, feature) = (instance.namespace, instance.feature.clone());

@@ -10,7 +10,7 @@ use super::retry::{Retries, longest_pause};
 use crate::clock;
 use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, Written};
 use crate::decide::promises::{Violation, check};
-use crate::decide::{Decision, Plan, Policy, Reason, RowKey, Stability, Step, decide};
+use crate::decide::{Decision, Plan, Policy, Reason, Report, RowKey, Stability, Step, decide};
 use crate::domain::{Base, Version};
 use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
 use crate::failpoint;
@@ -46,6 +46,14 @@ pub enum AgentError {
     /// Something could not be done; `run --once` says what.
     #[error("{0}")]
     NotDone(String),
+}
+
+/// What was decided. What is to be remembered of it is in the store by now.
+pub(super) struct Decided {
+    /// What to do.
+    pub(super) plan: Plan,
+    /// What was found, and why.
+    pub(super) report: Report,
 }
 
 /// What the agent holds.
@@ -116,7 +124,7 @@ impl Core {
     ///
     /// # Errors
     /// If the memory cannot be saved: then nothing of the plan may be carried out.
-    pub(super) fn look(&mut self) -> Result<Decision, AgentError> {
+    pub(super) fn look(&mut self) -> Result<Decided, AgentError> {
         let since_boot = clock::since_boot();
         let now = self.store.now(since_boot);
         let mut decision = decide(self.observer.observation(), self.store.memory(), &self.policy, &now);
@@ -129,7 +137,8 @@ impl Core {
         let events = self.record(account::found(&decision.report));
         self.unpublished.extend(events);
         failpoint::reach(failpoint::BEFORE_SAVE);
-        match self.store.save(decision.memory.clone(), since_boot) {
+        let Decision { plan, report, memory } = decision;
+        match self.store.save(memory, since_boot) {
             Ok(saved) => {
                 failpoint::reach(failpoint::AFTER_SAVE);
                 if let Some(error) = saved.marks_failed {
@@ -137,11 +146,10 @@ impl Core {
                 } else if std::mem::take(&mut self.is_save_failing) {
                     tracing::info!("the state directory can be written again");
                 }
-                Ok(decision)
+                Ok(Decided { plan, report })
             }
             Err(error) => {
                 self.save_failed(&error);
-                decision.plan = Plan::default();
                 Err(AgentError::Save(error))
             }
         }
@@ -182,9 +190,9 @@ impl Core {
     }
 
     /// Publishes what the report says, except of units that are being acted on.
-    pub(super) async fn publish(&mut self, decision: &Decision, busy: &BTreeSet<Base>) -> Result<(), DatabaseError> {
+    pub(super) async fn publish(&mut self, decided: &Decided, busy: &BTreeSet<Base>) -> Result<(), DatabaseError> {
         let account = account::account(
-            &decision.report,
+            &decided.report,
             self.databases.rows(),
             busy,
             &self.reclaimed,
@@ -263,12 +271,12 @@ impl Core {
     }
 
     /// Takes over how a plan went: what failed is remembered and tried again later, what was done is told.
-    pub(super) async fn conclude(&mut self, execution: Execution, decision: &Decision) -> Result<(), AgentError> {
+    pub(super) async fn conclude(&mut self, execution: Execution, decided: &Decided) -> Result<(), AgentError> {
         let mut memory = self.store.memory().clone();
         let mut events = Vec::new();
         for carried in &execution.carried {
             *self.reclaimed.entry(carried.base.clone()).or_default() += carried.reclaimed;
-            events.extend(account::carried_out(carried, &decision.report));
+            events.extend(account::carried_out(carried, &decided.report));
         }
         for base in &execution.units {
             let failure = execution.failed.get(base);

@@ -14,7 +14,7 @@ use crate::settings::PathSettings;
 pub struct Observer {
     paths: PathSettings,
     observation: Observation,
-    picture: Option<Picture>,
+    has_seen_engine: bool,
     image_names: Loaded<std::collections::BTreeMap<crate::domain::Feature, Base>>,
     packages: Loaded<std::collections::BTreeMap<crate::domain::Feature, Option<crate::domain::ImageId>>>,
     remote_ctr_config: RemoteCtrConfig,
@@ -29,7 +29,7 @@ impl Observer {
         let mut observer = Self {
             paths: paths.clone(),
             observation: Observation { just_started: true, ..Observation::default() },
-            picture: None,
+            has_seen_engine: false,
             image_names: Loaded::default(),
             packages: Loaded::default(),
             remote_ctr_config: remote_ctr_config.value,
@@ -68,23 +68,15 @@ impl Observer {
 
     /// Puts the engine's picture in.
     pub fn see_picture(&mut self, picture: &Picture) {
-        let is_same = |seen: &Picture| {
-            (Arc::ptr_eq(&seen.images, &picture.images), Arc::ptr_eq(&seen.containers, &picture.containers))
-        };
-        let (same_images, same_containers) = self.picture.as_ref().map_or((false, false), is_same);
-        if !same_images {
-            self.observation.images.clone_from(&picture.images);
-        }
-        if !same_containers {
-            self.observation.containers.clone_from(&picture.containers);
-        }
-        self.picture = Some(picture.clone());
+        self.observation.images = Arc::clone(&picture.images);
+        self.observation.containers = Arc::clone(&picture.containers);
+        self.has_seen_engine = true;
     }
 
     /// Whether the engine has been seen.
     #[must_use]
     pub fn has_seen_engine(&self) -> bool {
-        self.picture.is_some()
+        self.has_seen_engine
     }
 
     /// The observation.

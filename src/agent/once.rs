@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::core::{AgentError, Core, carry_out};
+use super::core::{AgentError, Core, Decided, carry_out};
 use super::execution::Execution;
 use crate::database::{self, Databases};
-use crate::decide::{Decision, Step};
+use crate::decide::Step;
 use crate::engine::{Dirty, Engine, Reader};
 use crate::logging::Logging;
 use crate::settings::Settings;
@@ -26,11 +26,11 @@ pub async fn run_once(settings: &Settings, logging: Arc<Logging>) -> Result<(), 
     core.see_rows();
     let mut reader = Reader::new(engine.clone());
     for _ in 0..ROUNDS {
-        let decision = look(&mut core, &mut reader).await?;
-        let plan = core.due(&decision.plan);
+        let decided = look(&mut core, &mut reader).await?;
+        let plan = core.due(&decided.plan);
         if plan.is_empty() {
-            core.publish(&decision, &BTreeSet::new()).await?;
-            let error = decision.memory.units.iter().find_map(|(base, unit)| Some((base, unit.error.as_ref()?)));
+            core.publish(&decided, &BTreeSet::new()).await?;
+            let error = core.store.memory().units.iter().find_map(|(base, unit)| Some((base, unit.error.as_ref()?)));
             return error.map_or(Ok(()), |(base, error)| Err(AgentError::NotDone(format!("{base}: {error}"))));
         }
         let mut execution = Execution::new(plan);
@@ -41,12 +41,12 @@ pub async fn run_once(settings: &Settings, logging: Arc<Logging>) -> Result<(), 
             };
             execution.note(went);
         }
-        core.conclude(execution, &decision).await?;
+        core.conclude(execution, &decided).await?;
     }
     Err(AgentError::NotDone(format!("still something to do after {ROUNDS} rounds; see imgmgrd plan")))
 }
 
-async fn look(core: &mut Core, reader: &mut Reader) -> Result<Decision, AgentError> {
+async fn look(core: &mut Core, reader: &mut Reader) -> Result<Decided, AgentError> {
     core.databases.read_again().await?;
     core.see_rows();
     // A second read may find what only the first showed to be of interest: the image name of an unnamed feature.

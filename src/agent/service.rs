@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::core::{AgentError, Core, carry_out};
+use super::core::{AgentError, Core, Decided, carry_out};
 use super::execution::{Execution, Went};
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::database::{self, Databases};
-use crate::decide::{Action, Decision, Plan, Step};
+use crate::decide::{Action, Plan, Step};
 use crate::domain::Base;
 use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
 use crate::logging::Logging;
@@ -92,7 +92,7 @@ struct Service {
     interest: watch::Sender<Interest>,
     generation: u64,
     has_rows: bool,
-    latest: Option<Decision>,
+    latest: Option<Decided>,
     acting: Acting,
     hold: Hold,
     /// The plan that was carried out last. If the next look asks for the very same again, it had no effect.
@@ -168,11 +168,11 @@ impl Service {
     /// When to read again what is to be acted on: a moment before a deadline, or when a retry is due; never while a plan
     /// is being carried out, which ends in another look.
     fn due(&self) -> Option<Instant> {
-        let decision = self.latest.as_ref().filter(|_| matches!(self.acting, Acting::Idle))?;
+        let decided = self.latest.as_ref().filter(|_| matches!(self.acting, Acting::Idle))?;
         let before_deadline = self.deadline().map(|at| at.checked_sub(LEAD).unwrap_or(at));
-        let retry = self.core.retries.next_due(decision.plan.units.keys());
+        let retry = self.core.retries.next_due(decided.plan.units.keys());
         // A plan that is due and not confirmed was held up.
-        let held_up = self.hold.until.filter(|_| !self.core.due(&decision.plan).is_empty());
+        let held_up = self.hold.until.filter(|_| !self.core.due(&decided.plan).is_empty());
         let due = before_deadline.into_iter().chain(retry).chain(held_up).min();
         due.map(|due| self.hold.until.map_or(due, |until| due.max(until)))
     }
@@ -224,12 +224,12 @@ impl Service {
         if !self.has_rows || !self.core.observer.has_seen_engine() || !self.is_ready_to_start() {
             return;
         }
-        let Ok(decision) = self.core.look() else { return };
+        let Ok(decided) = self.core.look() else { return };
         self.tell_interest();
-        let busy = self.busy(&decision);
-        self.publish(&decision, &busy).await;
-        let is_due = !self.core.due(&decision.plan).is_empty();
-        self.latest = Some(decision);
+        let busy = self.busy(&decided);
+        self.publish(&decided, &busy).await;
+        let is_due = !self.core.due(&decided.plan).is_empty();
+        self.latest = Some(decided);
         if is_due {
             self.confirm();
         }
@@ -242,17 +242,17 @@ impl Service {
     }
 
     /// The units of which nothing is published now: they are, or are about to be, acted on.
-    fn busy(&self, decision: &Decision) -> BTreeSet<Base> {
-        let mut busy: BTreeSet<Base> = self.core.due(&decision.plan).units.into_keys().collect();
+    fn busy(&self, decided: &Decided) -> BTreeSet<Base> {
+        let mut busy: BTreeSet<Base> = self.core.due(&decided.plan).units.into_keys().collect();
         if let Acting::Executing(execution, _) = &self.acting {
             busy.extend(execution.units.iter().cloned());
         }
         busy
     }
 
-    async fn publish(&mut self, decision: &Decision, busy: &BTreeSet<Base>) {
+    async fn publish(&mut self, decided: &Decided, busy: &BTreeSet<Base>) {
         // A failure was logged by the connection, whose recovery leads to another look.
-        let _: Result<(), _> = self.core.publish(decision, busy).await;
+        let _: Result<(), _> = self.core.publish(decided, busy).await;
     }
 
     /// Reads again what is to be acted on, unless something is being acted on. A deadline that is about to come is
@@ -278,7 +278,7 @@ impl Service {
         self.core.see_rows();
         self.core.see_picture(picture);
         self.tell_interest();
-        let Ok(decision) = self.core.look() else {
+        let Ok(decided) = self.core.look() else {
             // The memory cannot be saved: without a pause, a deadline that has passed would lead here again at once.
             self.hold.extend();
             return;
@@ -286,17 +286,17 @@ impl Service {
         self.hold.end();
         let had_no_effect =
             |(base, actions): &(&Base, &Vec<Action>)| self.carried_out.units.get(*base) == Some(*actions);
-        for (base, _) in decision.plan.units.iter().filter(had_no_effect) {
+        for (base, _) in decided.plan.units.iter().filter(had_no_effect) {
             self.core.postpone(base);
         }
-        let plan = self.core.due(&decision.plan);
+        let plan = self.core.due(&decided.plan);
         let busy = plan.units.keys().cloned().collect();
         self.carried_out = plan.clone();
         if !plan.is_empty() {
             self.begin(Execution::new(plan));
         }
-        self.publish(&decision, &busy).await;
-        self.latest = Some(decision);
+        self.publish(&decided, &busy).await;
+        self.latest = Some(decided);
     }
 
     /// The engine could not be read: nothing is acted on for a while, unless it comes back sooner.
@@ -304,9 +304,9 @@ impl Service {
         self.acting = Acting::Idle;
         self.hold.extend();
         self.hold.tell(error);
-        if let Some(decision) = self.latest.take() {
-            self.publish(&decision, &BTreeSet::new()).await;
-            self.latest = Some(decision);
+        if let Some(decided) = self.latest.take() {
+            self.publish(&decided, &BTreeSet::new()).await;
+            self.latest = Some(decided);
         }
     }
 
@@ -345,11 +345,11 @@ impl Service {
         let has_had_a_setback =
             |base: &Base| execution.failed.contains_key(base) || execution.skipped.contains_key(base);
         self.carried_out.units.retain(|base, _| !has_had_a_setback(base));
-        if let Some(decision) = self.latest.take() {
-            if self.core.conclude(*execution, &decision).await.is_err() {
+        if let Some(decided) = self.latest.take() {
+            if self.core.conclude(*execution, &decided).await.is_err() {
                 tracing::debug!("what was done could not be recorded; the next look finds it");
             }
-            self.latest = Some(decision);
+            self.latest = Some(decided);
         }
         // Look again, on what is there now.
         self.confirm();

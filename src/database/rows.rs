@@ -122,7 +122,7 @@ impl Rows {
     }
 
     /// A row that is published, as last read or written.
-    pub(super) fn image(&self, namespace: Namespace, feature: &str) -> Option<&Fields> {
+    pub(crate) fn image(&self, namespace: Namespace, feature: &str) -> Option<&Fields> {
         let name = RowName { table: Table::Image, key: feature.to_owned() };
         self.places.get(&(namespace, Database::State))?.rows.get(&name)
     }

@@ -55,7 +55,7 @@ impl<'a> Index<'a> {
             named: observation.image_names.values().collect(),
             proven: BTreeMap::new(),
         };
-        for (id, image) in &observation.images {
+        for (id, image) in observation.images.iter() {
             let mut bases = image.references.iter().map(|reference| reference.repository.base());
             let Some(first) = bases.next() else { continue };
             if bases.all(|base| base == first) {
@@ -67,7 +67,7 @@ impl<'a> Index<'a> {
                 }
             }
         }
-        for (id, container) in &observation.containers {
+        for (id, container) in observation.containers.iter() {
             index.by_name.insert(&container.name, (id, container));
             index.users.entry(&container.image).or_default().push((id, container));
             if let Some(labels) = container.kubelet.as_ref().filter(|labels| labels.is_container) {

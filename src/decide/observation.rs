@@ -26,15 +26,27 @@ pub struct Observation {
     /// The features of sonic-package-manager that start from an image id instead of `BASE:latest`, and that id where
     /// it is valid.
     pub packages: BTreeMap<Feature, Option<ImageId>>,
-    /// Every image on the disk.
-    pub images: BTreeMap<ImageId, Image>,
+    /// Every image on the disk. Shared with whoever looked, since there may be many.
+    pub images: Arc<BTreeMap<ImageId, Image>>,
     /// Every container, running or not.
-    pub containers: BTreeMap<ContainerId, Container>,
+    pub containers: Arc<BTreeMap<ContainerId, Container>>,
     /// The images that the engine refused to remove because something uses them. Not asked for again until the
     /// engine reports that something changed.
     pub refused: BTreeSet<ImageId>,
     /// This is the first look of a process that has just started: what stands may have begun before.
     pub just_started: bool,
+}
+
+impl Observation {
+    /// The images, to be changed.
+    pub fn images_mut(&mut self) -> &mut BTreeMap<ImageId, Image> {
+        Arc::make_mut(&mut self.images)
+    }
+
+    /// The containers, to be changed.
+    pub fn containers_mut(&mut self) -> &mut BTreeMap<ContainerId, Container> {
+        Arc::make_mut(&mut self.containers)
+    }
 }
 
 /// The key of a `FEATURE` row and the namespace of its database.

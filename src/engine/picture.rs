@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::parse;
-use crate::clock;
 use crate::decide::{Container, Image};
 use crate::domain::{ContainerId, ImageId};
 
@@ -15,20 +13,6 @@ pub struct Picture {
     pub images: Arc<BTreeMap<ImageId, Image>>,
     /// The containers, running or not.
     pub containers: Arc<BTreeMap<ContainerId, Container>>,
-}
-
-impl Picture {
-    /// The containers, with the ages of this moment: those in the picture are of when each start was first seen, so that
-    /// pictures between which nothing happened are equal.
-    #[must_use]
-    pub fn containers_now(&self) -> BTreeMap<ContainerId, Container> {
-        let (wall, since_boot) = (clock::wall(), clock::since_boot());
-        let mut containers = BTreeMap::clone(&self.containers);
-        for details in containers.values_mut().filter_map(|container| container.details.as_mut()) {
-            details.started = parse::age(&details.started_at, wall, since_boot);
-        }
-        containers
-    }
 }
 
 /// What is to be read again.

@@ -247,7 +247,7 @@ async fn listed<T>(
 /// The details of a container that runs; none if it does not any more, which an event is about to say.
 ///
 /// The age of a start that was known `before` stays what it was: a picture is another one when something happened, not
-/// when time has passed. [`Picture::containers_now`] tells the ages of the moment.
+/// when time has passed. Only the first look asks for it, and an age that is too low errs on the careful side.
 fn details(
     shared: &Shared,
     id: &ContainerId,

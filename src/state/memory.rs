@@ -89,8 +89,8 @@ impl Store {
         let is_same = memory == self.memory;
         if !is_same {
             self.marks_are_stale |= self.stamp_new(&memory, since_boot);
-            self.marks_are_stale |= Marks::of(&memory, "", Vec::new()) != Marks::of(&self.memory, "", Vec::new());
-            self.memory_is_stale |= Durable::of(&memory) != Durable::of(&self.memory);
+            self.marks_are_stale |= !Marks::is_same(&memory, &self.memory);
+            self.memory_is_stale |= !Durable::is_same(&memory, &self.memory);
             self.memory = memory;
         }
         self.no_stamp_from_the_future(since_boot);

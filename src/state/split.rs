@@ -71,6 +71,20 @@ struct ObservedUnit {
 }
 
 impl Durable {
+    /// Whether the same would be written of both memories.
+    pub(super) fn is_same(one: &Memory, other: &Memory) -> bool {
+        let nothing = UnitMemory::default();
+        let written = |(_, unit): &(&Base, &UnitMemory)| !is_same_unit(unit, &nothing);
+        let (mut ones, mut others) = (one.units.iter().filter(written), other.units.iter().filter(written));
+        loop {
+            match (ones.next(), others.next()) {
+                (None, None) => return true,
+                (Some((base, unit)), Some((other, other_unit))) if base == other && is_same_unit(unit, other_unit) => {}
+                _ => return false,
+            }
+        }
+    }
+
     pub(super) fn of(memory: &Memory) -> Self {
         let units = memory.units.iter().filter_map(|(base, unit)| {
             // Named one by one: whoever adds a field decides here where it belongs.
@@ -90,7 +104,27 @@ impl Durable {
     }
 }
 
+fn is_same_unit(one: &UnitMemory, other: &UnitMemory) -> bool {
+    // Named one by one, as below.
+    let UnitMemory { intention, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } = one;
+    *intention == other.intention
+        && *promoted == other.promoted
+        && *finished == other.finished
+        && *previous == other.previous
+        && *rolled_back == other.rolled_back
+        && *superseded == other.superseded
+}
+
 impl Marks {
+    /// Whether the same would be written of both memories, besides the stamps.
+    pub(super) fn is_same(one: &Memory, other: &Memory) -> bool {
+        one.instances == other.instances
+            && one.units.len() == other.units.len()
+            && one.units.iter().zip(&other.units).all(|((base, unit), (other_base, other))| {
+                base == other_base && unit.images == other.images && unit.error == other.error
+            })
+    }
+
     pub(super) fn of(memory: &Memory, boot_id: &str, stamps: Vec<(Mark, u64)>) -> Self {
         let instances = memory.instances.iter().map(|(instance, memory)| (instance.clone(), memory.clone()));
         let units = memory.units.iter().map(|(base, unit)| {

@@ -29,12 +29,12 @@ pub(super) struct ByName<'a> {
 impl<'a> ByName<'a> {
     pub(super) fn new(observation: &'a Observation) -> Self {
         let mut this = Self { observation, named: BTreeMap::new(), users: BTreeMap::new() };
-        for (id, image) in &observation.images {
+        for (id, image) in observation.images.iter() {
             for reference in &image.references {
                 this.named.entry(reference.repository.base()).or_default().insert(id, image);
             }
         }
-        for (id, container) in &observation.containers {
+        for (id, container) in observation.containers.iter() {
             this.users.entry(&container.image).or_default().push(id);
         }
         this

@@ -101,7 +101,7 @@ fn case_1_waits_while_the_kube_image_is_in_use() {
     insta::assert_snapshot!(switch.text(&decision));
     assert_eq!(switch.named(&format!("{REGISTRY}/{BASE}:20201231.11")), Some(kube(BASE, "20201231.11").id()));
     assert_eq!(switch.named(&format!("{BASE}:20201231.11")), Some(local(BASE, "20201231.11").id()));
-    switch.observation.containers.remove(&user);
+    switch.observation.containers_mut().remove(&user);
     switch.act();
     assert_eq!(switch.named(&format!("{REGISTRY}/{BASE}:20201231.11")), Some(local(BASE, "20201231.11").id()));
     assert!(!switch.observation.images.contains_key(&kube(BASE, "20201231.11").id()));
@@ -141,7 +141,7 @@ fn a_superseded_image_that_is_refused_is_removed_later_even_without_a_name() {
             }
         }
     }
-    switch.observation.images.get_mut(&refused).unwrap().references.clear();
+    switch.observation.images_mut().get_mut(&refused).unwrap().references.clear();
     switch.observation.refused.insert(refused);
     assert!(switch.look().plan.is_empty(), "not asked for again until something changes");
     // A power failure loses what was merely observed.
@@ -165,7 +165,7 @@ fn a_proven_kube_image_is_not_superseded_by_a_local_one_of_its_name() {
 fn a_remembered_image_that_lost_its_last_name_is_removed_by_id() {
     let mut switch = after_promotions(&[kube(BASE, "40")]);
     let dangling = kube(BASE, "40").id();
-    switch.observation.images.get_mut(&dangling).unwrap().references.clear();
+    switch.observation.images_mut().get_mut(&dangling).unwrap().references.clear();
     let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));
     assert!(!switch.observation.images.contains_key(&dangling));

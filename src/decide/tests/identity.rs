@@ -33,7 +33,7 @@ fn the_container_that_the_row_means() {
             |s, c| {
                 let twin = s.observation.containers[c].clone();
                 let id = format!("{c:.12}{}", "0".repeat(52)).parse().unwrap();
-                s.observation.containers.insert(id, twin);
+                s.observation.containers_mut().insert(id, twin);
             },
             Stability::Waiting,
             "fits several containers",
@@ -41,7 +41,7 @@ fn the_container_that_the_row_means() {
         (
             "a pod's sandbox",
             |s, c| {
-                let container = s.observation.containers.get_mut(c).unwrap();
+                let container = s.observation.containers_mut().get_mut(c).unwrap();
                 container.kubelet.as_mut().unwrap().is_container = false;
             },
             Stability::Waiting,
@@ -117,7 +117,7 @@ fn the_base_of_a_feature_that_the_file_does_not_name() {
             "from digests only",
             |s, c| {
                 let image = s.observation.containers[c].image;
-                s.observation.images.get_mut(&image).unwrap().references.retain(|r| r.tag().is_none());
+                s.observation.images_mut().get_mut(&image).unwrap().references.retain(|r| r.tag().is_none());
             },
             Stability::Observing,
             "stable in",
@@ -135,7 +135,7 @@ fn the_base_of_a_feature_that_the_file_does_not_name() {
             "created from another base than its tags say",
             |s, c| {
                 let created = reference("r.example/docker-other:1");
-                s.observation.containers.get_mut(c).unwrap().created_from = Some(created);
+                s.observation.containers_mut().get_mut(c).unwrap().created_from = Some(created);
             },
             Stability::Waiting,
             "its image may be any of docker-other, docker-sonic-telemetry",
@@ -151,7 +151,7 @@ fn the_base_of_a_feature_that_the_file_does_not_name() {
         (
             "another feature's container",
             |s, c| {
-                let container = s.observation.containers.get_mut(c).unwrap();
+                let container = s.observation.containers_mut().get_mut(c).unwrap();
                 container.kubelet.as_mut().unwrap().container_name = "snmp".into();
             },
             Stability::Waiting,
@@ -160,7 +160,7 @@ fn the_base_of_a_feature_that_the_file_does_not_name() {
         (
             "no container",
             |s, c| {
-                s.observation.containers.remove(c);
+                s.observation.containers_mut().remove(c);
             },
             Stability::Waiting,
             "does not exist",

@@ -91,7 +91,7 @@ fn what_holds_a_promotion() {
             "a local container is paused",
             |s| {
                 let id = s.run("telemetry", &image_id(&format!("local {BASE} {V11}")), None);
-                s.observation.containers.get_mut(&id).unwrap().status = ContainerStatus::Paused;
+                s.observation.containers_mut().get_mut(&id).unwrap().status = ContainerStatus::Paused;
             },
             "the local container telemetry runs",
         ),
@@ -134,7 +134,7 @@ fn what_holds_a_promotion() {
         let image = switch.image(&kube(BASE, V84));
         let local = switch.container_named("telemetry").unwrap();
         switch.upgrade(&on_host("telemetry"), &image);
-        switch.observation.containers.remove(&local);
+        switch.observation.containers_mut().remove(&local);
         let _ = switch.look();
         switch.wait(if *what == "the CONFIG_DB row is absent" { 599 } else { 600 });
         change(&mut switch);
@@ -264,8 +264,8 @@ fn a_latest_that_is_gone_is_left_when_nothing_may_be_changed_or_the_image_is_gon
     let mut disabled = switch.clone();
     disabled.observation.kubernetes.disabled = true;
     assert!(disabled.look().plan.is_empty());
-    switch.observation.containers.remove(&container);
-    switch.observation.images.remove(&kube(BASE, V84).id());
+    switch.observation.containers_mut().remove(&container);
+    switch.observation.images_mut().remove(&kube(BASE, V84).id());
     assert!(switch.look().plan.is_empty());
     switch.image(&kube(BASE, V84));
     switch.act();

@@ -50,27 +50,27 @@ fn each_row_of_the_stability_table() {
         (
             "is removed",
             |s, c| {
-                s.observation.containers.remove(c);
+                s.observation.containers_mut().remove(c);
             },
             Stability::Failed,
             "the container was removed",
         ),
         (
             "is paused",
-            |s, c| s.observation.containers.get_mut(c).unwrap().status = ContainerStatus::Paused,
+            |s, c| s.observation.containers_mut().get_mut(c).unwrap().status = ContainerStatus::Paused,
             Stability::Failed,
             "the container was paused",
         ),
         (
             "is restarting",
-            |s, c| s.observation.containers.get_mut(c).unwrap().status = ContainerStatus::Restarting,
+            |s, c| s.observation.containers_mut().get_mut(c).unwrap().status = ContainerStatus::Restarting,
             Stability::Failed,
             "the container was restarted",
         ),
         (
             "another container, remote_state running all the time",
             |s, c| {
-                let image = s.observation.containers.remove(c).unwrap().image;
+                let image = s.observation.containers_mut().remove(c).unwrap().image;
                 let new = s.run_kube("telemetry", &image);
                 s.take_over(&on_host("telemetry"), &new);
             },
@@ -112,7 +112,7 @@ fn each_row_of_the_stability_table() {
         ),
         (
             "not inspected yet",
-            |s, c| s.observation.containers.get_mut(c).unwrap().details = None,
+            |s, c| s.observation.containers_mut().get_mut(c).unwrap().details = None,
             Stability::Observing,
             "has not been inspected yet",
         ),

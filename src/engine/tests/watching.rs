@@ -83,8 +83,6 @@ async fn nothing_is_published_while_nothing_happens() {
     // A resync that finds what was known is no news either.
     watcher.resync();
     assert!(timeout(Duration::from_secs(1), state.changed()).await.is_err(), "news: {before:?} {:?}", state.borrow());
-    let now = before.picture.as_ref().unwrap().containers_now();
-    assert!(now.values().all(|container| container.details.as_ref().unwrap().started.seconds() >= 2), "{now:?}");
     // And the new stream of events works.
     rig.dockerd.tag(&image.to_string(), "docker-snmp:2");
     let after = until(&mut state, "tagged", |state| *state != before).await;

@@ -55,8 +55,8 @@ impl World {
             }
             Event::Reboot => {
                 self.switch.observation.state.clear();
-                self.switch.observation.containers.retain(|_, container| container.kubelet.is_none());
-                for container in self.switch.observation.containers.values_mut() {
+                self.switch.observation.containers_mut().retain(|_, container| container.kubelet.is_none());
+                for container in self.switch.observation.containers_mut().values_mut() {
                     container.status = ContainerStatus::Stopped;
                     container.details = None;
                 }

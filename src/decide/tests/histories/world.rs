@@ -114,7 +114,7 @@ impl World {
                 let (instance, base) = self.instance(*number);
                 if let Some(old) = self.kube(*number) {
                     let image = self.image_of(&base, *version);
-                    self.switch.observation.containers.remove(&old);
+                    self.switch.observation.containers_mut().remove(&old);
                     let new = self.switch.run_kube(&instance.container_name(), &image);
                     self.switch.take_over(&instance, &new);
                 }
@@ -210,7 +210,7 @@ impl World {
                 let containers = self.switch.observation.containers.iter();
                 let stopped = containers.filter(|(_, container)| !container.status.is_alive());
                 if let Some(id) = stopped.map(|(id, _)| *id).nth(*number) {
-                    self.switch.observation.containers.remove(&id);
+                    self.switch.observation.containers_mut().remove(&id);
                 }
             }
             Event::Collect(number) => self.collect(*number),
@@ -253,7 +253,7 @@ impl World {
         let Some((id, reference)) = all.get(number % all.len().max(1)).cloned() else { return };
         if !self.switch.observation.containers.values().any(|container| container.image == id) {
             self.switch.untag(&reference);
-            self.switch.observation.images.retain(|other, image| *other != id || !image.references.is_empty());
+            self.switch.observation.images_mut().retain(|other, image| *other != id || !image.references.is_empty());
         }
     }
 
