@@ -19,8 +19,6 @@ pub mod backoff;
 pub mod clock;
 pub mod command;
 pub mod database;
-pub mod decide;
-pub mod domain;
 pub mod engine;
 mod failpoint;
 pub mod files;
@@ -28,3 +26,5 @@ pub mod logging;
 pub mod policy_rows;
 pub mod settings;
 pub mod state;
+
+pub use imgmgrd_decision::{decide, domain};
