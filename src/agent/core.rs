@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::account::{self, Event, Moment};
 use super::execution::{Execution, Went};
@@ -152,6 +153,16 @@ impl Core {
                 self.save_failed(&error);
                 Err(AgentError::Save(error))
             }
+        }
+    }
+
+    /// Writes down what a look in a moment is going to remember if nothing happens until then, so that acting at a
+    /// deadline does not wait for the disk.
+    pub(super) fn prepare(&mut self, moment: Duration) {
+        let now = self.store.now(clock::since_boot() + moment);
+        let expected = decide(self.observer.observation(), self.store.memory(), &self.policy, &now);
+        if let Err(error) = self.store.prepare(expected.memory) {
+            tracing::debug!(%error, "not prepared; the look at the deadline tells more");
         }
     }
 

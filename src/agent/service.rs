@@ -14,7 +14,7 @@ use super::execution::{Execution, Went};
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::database::{self, Databases};
-use crate::decide::{Action, Plan, Step};
+use crate::decide::{Action, Mark, Plan, Step};
 use crate::domain::Base;
 use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
 use crate::logging::Logging;
@@ -67,8 +67,8 @@ pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), Agent
 enum Acting {
     /// Nothing.
     Idle,
-    /// Reading again what is to be acted on.
-    Confirming(JoinHandle<Result<Picture, EngineError>>),
+    /// Reading again what these units are about to be acted on for.
+    Confirming(BTreeSet<Base>, JoinHandle<Result<Picture, EngineError>>),
     /// Carrying out a step.
     Executing(Box<Execution>, JoinHandle<Went>),
 }
@@ -153,16 +153,30 @@ impl Service {
         }
     }
 
-    /// When the next deadline comes.
-    fn deadline(&self) -> Option<Instant> {
-        let since_boot = clock::since_boot();
-        let now = Instant::now();
-        let deadlines = self.latest.as_ref()?.report.wakes.iter().filter_map(|wake| {
+    /// When each deadline comes, and what for.
+    fn deadlines(&self) -> impl Iterator<Item = (Instant, &Mark)> {
+        let (since_boot, now) = (clock::since_boot(), Instant::now());
+        let wakes = self.latest.iter().flat_map(|decided| &decided.report.wakes);
+        wakes.filter_map(move |wake| {
             let stamp = self.core.store.stamp(&wake.mark)?;
             let at = stamp + Duration::from_secs(u64::from(wake.age.seconds()));
-            Some(now + at.saturating_sub(since_boot))
+            Some((now + at.saturating_sub(since_boot), &wake.mark))
+        })
+    }
+
+    /// When the next deadline comes.
+    fn deadline(&self) -> Option<Instant> {
+        self.deadlines().map(|(at, _)| at).min()
+    }
+
+    /// The units that are about to be acted on: now, or at a deadline that comes by `until`.
+    fn about_to_act(&self, until: Instant) -> BTreeSet<Base> {
+        let Some(decided) = &self.latest else { return BTreeSet::new() };
+        let imminent = self.deadlines().filter(|(at, _)| *at <= until).filter_map(|(_, mark)| match mark {
+            Mark::Image { base, .. } => Some(base),
+            Mark::Takeover(mark) => decided.report.instances.get(&mark.instance)?.base.as_ref(),
         });
-        deadlines.min()
+        imminent.cloned().chain(self.core.due(&decided.plan).units.into_keys()).collect()
     }
 
     /// When to read again what is to be acted on: a moment before a deadline, or when a retry is due; never while a plan
@@ -260,17 +274,26 @@ impl Service {
     fn confirm(&mut self) {
         let now = Instant::now();
         let may_begin = self.hold.until.is_none_or(|until| until <= now);
-        if matches!(self.acting, Acting::Idle) && may_begin {
-            let at = self.deadline().filter(|at| *at <= now + LEAD).unwrap_or(now);
-            let (watcher, interest) = (Arc::clone(&self.watcher), self.core.interest());
-            self.acting = Acting::Confirming(tokio::spawn(async move { watcher.fresh_at(at, &interest).await }));
+        if !matches!(self.acting, Acting::Idle) || !may_begin {
+            return;
         }
+        self.core.observer.read_files();
+        let at = self.deadline().filter(|at| *at <= now + LEAD).unwrap_or(now);
+        if at > now {
+            self.core.prepare(at - now);
+        }
+        let bases = self.about_to_act(now + LEAD);
+        let containers = self.latest.iter().flat_map(|decided| decided.report.instances.values());
+        let containers = containers.filter(|told| told.base.as_ref().is_some_and(|base| bases.contains(base)));
+        let containers = containers.filter_map(|told| told.container).collect();
+        let (watcher, interest) = (Arc::clone(&self.watcher), self.core.interest());
+        let task = tokio::spawn(async move { watcher.fresh_at(at, &interest, &containers).await });
+        self.acting = Acting::Confirming(bases, task);
     }
 
-    /// Decides on what was read right now, and begins to act.
+    /// Decides on what was read right now, and begins to act on the units that it was read for.
     async fn confirmed(&mut self, picture: &Picture) {
-        self.acting = Acting::Idle;
-        self.core.observer.read_files();
+        let Acting::Confirming(bases, _) = std::mem::replace(&mut self.acting, Acting::Idle) else { return };
         if self.core.databases.read_again().await.is_err() {
             self.hold.extend(); // Nothing is acted on.
             return;
@@ -289,14 +312,20 @@ impl Service {
         for (base, _) in decided.plan.units.iter().filter(had_no_effect) {
             self.core.postpone(base);
         }
-        let plan = self.core.due(&decided.plan);
+        let mut plan = self.core.due(&decided.plan);
         let busy = plan.units.keys().cloned().collect();
+        plan.units.retain(|base, _| bases.contains(base));
         self.carried_out = plan.clone();
         if !plan.is_empty() {
             self.begin(Execution::new(plan));
         }
         self.publish(&decided, &busy).await;
+        let is_all = busy.iter().all(|base| bases.contains(base));
         self.latest = Some(decided);
+        if !is_all {
+            // A unit came due in the meantime; what it depends on was not read. While others are acted on, this waits.
+            self.confirm();
+        }
     }
 
     /// The engine could not be read: nothing is acted on for a while, unless it comes back sooner.
@@ -352,7 +381,7 @@ impl Service {
             self.latest = Some(decided);
         }
         // Look again, on what is there now.
-        self.confirm();
+        self.watcher.look_again();
     }
 
     /// Lets a step under way end, for a moment.
@@ -367,7 +396,7 @@ impl Service {
 async fn acted(acting: &mut Acting) -> Wake {
     match acting {
         Acting::Idle => std::future::pending().await,
-        Acting::Confirming(task) => match task.await {
+        Acting::Confirming(_, task) => match task.await {
             Ok(picture) => Wake::Confirmed(picture),
             Err(_) => Wake::Stop,
         },

@@ -1,16 +1,18 @@
 //! Carrying out one step of a plan: look again, then ask for the change, never by force.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use bollard::models::ImageInspect;
+use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::client::{self, Engine};
 use super::error::EngineError;
 use super::parse::{self, InspectedContainer};
 use crate::decide::{ContainerStatus, Step};
-use crate::domain::{ContainerId, ImageId, Pointer, Reference};
+use crate::domain::{ContainerId, ImageId, Pointer, Reference, StartedAt};
 use crate::failpoint::{self, Fault};
 
 /// How a step went that the engine did not fail.
@@ -82,7 +84,7 @@ pub async fn execute(engine: &Engine, step: &Step) -> Result<Outcome, EngineErro
     pass(failpoint::BEFORE_STEP, step)?;
     let outcome = match step {
         Step::Tag { image, reference, from, proven_by } => {
-            tag(engine, image, reference, from.as_ref(), proven_by.as_ref()).await
+            tag(engine, image, reference, from.as_ref(), proven_by).await
         }
         Step::RemoveContainer { container, name, image } => remove_container(engine, container, name, image).await,
         Step::RemoveReference { reference, image } => remove_reference(engine, reference, image).await,
@@ -113,21 +115,27 @@ async fn tag(
     image: &ImageId,
     reference: &Reference,
     from: Option<&ImageId>,
-    proven_by: Option<&ContainerId>,
+    proven_by: &BTreeMap<ContainerId, StartedAt>,
 ) -> Result<Outcome, EngineError> {
     let Pointer::Tag(tag) = &reference.pointer else {
         return Err(EngineError::NotAnEngineStep { step: format!("tag {image} as {reference}") });
     };
-    if let Some(container) = proven_by {
+    let holds = async |(container, started_at): (&ContainerId, &StartedAt)| {
         let proof = found(inspect_container(engine, container).await)?;
-        let holds =
-            |proof: InspectedContainer| proof.status == ContainerStatus::Running && proof.image.as_ref() == Some(image);
-        if !proof.is_some_and(holds) {
-            return Ok(Outcome::Skipped(Skipped::Unproven));
-        }
+        Ok(proof.is_some_and(|proof| {
+            proof.status == ContainerStatus::Running
+                && proof.image.as_ref() == Some(image)
+                && proof.started_at.as_ref() == Some(started_at)
+        }))
+    };
+    // All at once: between a deadline and its tag every round trip counts.
+    let reference_text = reference.to_string();
+    let named = async { found(engine.inspect_image(&reference_text).await) };
+    let (proofs, named) = tokio::try_join!(try_join_all(proven_by.iter().map(holds)), named)?;
+    if !proofs.into_iter().all(|holds| holds) {
+        return Ok(Outcome::Skipped(Skipped::Unproven));
     }
-    let named =
-        found(engine.inspect_image(&reference.to_string()).await)?.map(|answer| id(&answer, reference)).transpose()?;
+    let named = named.map(|answer| id(&answer, reference)).transpose()?;
     if named.as_ref() == Some(image) {
         return Ok(Outcome::AlreadyDone);
     }

@@ -27,6 +27,10 @@ pub(super) struct Shared(Arc<Mutex<Known>>);
 pub(super) struct Known {
     /// `IMAGE_VERSION` of the images inspected: an id stands for a content, which never changes.
     versions: BTreeMap<ImageId, Value<Version>>,
+    /// What inspections of running containers told.
+    inspected: Inspected,
+    /// The containers of which something was heard since they were inspected.
+    pub(super) stale: BTreeSet<ContainerId>,
     /// Kills for lack of memory.
     pub(super) oom: OomKills,
     /// How many events were heard.
@@ -54,8 +58,6 @@ pub struct Reader {
     containers: BTreeMap<ContainerId, Container>,
     /// The images, of which there may be many: shared with the last picture.
     images: Arc<BTreeMap<ImageId, Image>>,
-    /// What inspections of running containers told.
-    inspected: Inspected,
     /// The last picture.
     picture: Picture,
 }
@@ -64,23 +66,23 @@ impl Reader {
     /// A reader that has read nothing yet.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Self::sharing(engine, Shared::default())
+        Self { dirty: Dirty::everything(), ..Self::sharing(engine, Shared::default()) }
     }
 
-    /// A reader that has read nothing yet and shares what is known.
+    /// A reader that shares what is known, and reads what it is told to.
     pub(super) fn sharing(engine: Engine, shared: Shared) -> Self {
         Self {
             engine,
             shared,
-            dirty: Dirty::everything(),
+            dirty: Dirty::nothing(),
             containers: BTreeMap::new(),
             images: Arc::default(),
-            inspected: BTreeMap::new(),
             picture: Picture::default(),
         }
     }
 
-    /// Reads what is dirty and what `interest` asks for and is not known yet. The first read reads everything.
+    /// Reads what is dirty and what `interest` asks for and is not known yet. The first read of a reader that shares
+    /// nothing reads everything.
     ///
     /// What vanishes between a list and its inspection is simply gone.
     ///
@@ -105,8 +107,10 @@ impl Reader {
         if let Some(containers) = containers {
             self.containers = containers.iter().filter_map(parse::container).collect();
             let listed = &self.containers;
-            self.inspected.retain(|id, _| listed.get(id).is_some_and(|one| one.status == ContainerStatus::Running));
-            self.shared.lock().oom.retain(|id| listed.contains_key(id));
+            let mut known = self.shared.lock();
+            known.inspected.retain(|id, _| listed.get(id).is_some_and(|one| one.status == ContainerStatus::Running));
+            known.stale.retain(|id| listed.contains_key(id));
+            known.oom.retain(|id| listed.contains_key(id));
         }
         if let Some(images) = images {
             self.images = Arc::new(images.iter().filter_map(parse::image).collect());
@@ -119,18 +123,20 @@ impl Reader {
     /// Inspects the interesting containers that run, unless that is known, and those that may only seem to run.
     async fn inspect_containers(&mut self, interest: &Interest) -> Result<(), EngineError> {
         let dirty = &self.dirty;
-        let is_dirty = |id: &ContainerId| dirty.all_details || dirty.details.contains(id);
-        let inspected = std::mem::take(&mut self.inspected);
-        let (stale, known): (Inspected, Inspected) = inspected.into_iter().partition(|(id, _)| is_dirty(id));
-        let wanted = self.containers.iter().filter(|(id, container)| {
-            // The engine tells of `unpause` before its list does (moby, daemon/unpause.go): an inspection waits for it.
-            let may_run = container.status == ContainerStatus::Running
-                || (container.status == ContainerStatus::Paused && is_dirty(id));
-            let is_wanted = interest.wants_container(id, container) || dirty.ended.contains(id);
-            may_run && is_wanted && !known.contains_key(id)
-        });
-        let wanted: Vec<ContainerId> = wanted.map(|(id, _)| *id).collect();
-        self.inspected = known;
+        let wanted: Vec<ContainerId> = {
+            let known = self.shared.lock();
+            let is_dirty =
+                |id: &ContainerId| dirty.all_details || dirty.details.contains(id) || known.stale.contains(id);
+            let wanted = self.containers.iter().filter(|(id, container)| {
+                // The engine tells of `unpause` before its list does (moby, daemon/unpause.go): an inspection waits for
+                // it.
+                let may_run = container.status == ContainerStatus::Running
+                    || (container.status == ContainerStatus::Paused && is_dirty(id));
+                let is_wanted = interest.wants_container(id, container) || dirty.ended.contains(id);
+                may_run && is_wanted && (is_dirty(id) || !known.inspected.contains_key(id))
+            });
+            wanted.map(|(id, _)| *id).collect()
+        };
         let mut answers = stream::iter(wanted)
             .map(|id| {
                 let engine = self.engine.clone();
@@ -144,12 +150,14 @@ impl Reader {
             match answer {
                 Ok(answer) => {
                     let inspected = parse::inspected(&answer);
-                    let before = stale.get(&id).and_then(|(_, details)| details.as_ref());
-                    let details = details(&self.shared, &id, &inspected, before);
-                    self.inspected.insert(id, (inspected, details));
+                    let mut known = self.shared.lock();
+                    let details = details(&mut known, &id, &inspected);
+                    known.inspected.insert(id, (inspected, details));
+                    known.stale.remove(&id);
                 }
                 Err(EngineError::NotFound { .. }) => {
                     self.containers.remove(&id);
+                    self.shared.lock().inspected.remove(&id);
                 }
                 Err(error) => return Err(error),
             }
@@ -199,7 +207,7 @@ impl Reader {
     fn assemble(&mut self) -> Picture {
         self.put_versions();
         let mut containers = self.containers.clone();
-        for (id, (inspected, details)) in &self.inspected {
+        for (id, (inspected, details)) in &self.shared.lock().inspected {
             if let Some(container) = containers.get_mut(id) {
                 container.status = inspected.status;
                 container.created_from.clone_from(&inspected.created_from);
@@ -248,14 +256,10 @@ async fn listed<T>(
 ///
 /// The age of a start that was known `before` stays what it was: a picture is another one when something happened, not
 /// when time has passed. Only the first look asks for it, and an age that is too low errs on the careful side.
-fn details(
-    shared: &Shared,
-    id: &ContainerId,
-    inspected: &InspectedContainer,
-    before: Option<&ContainerDetails>,
-) -> Option<ContainerDetails> {
+fn details(known: &mut Known, id: &ContainerId, inspected: &InspectedContainer) -> Option<ContainerDetails> {
     let started_at = inspected.started_at.clone().filter(|_| inspected.status == ContainerStatus::Running)?;
-    let oom_kills = shared.lock().oom.count(id, &started_at, inspected.oom_killed);
+    let oom_kills = known.oom.count(id, &started_at, inspected.oom_killed);
+    let before = known.inspected.get(id).and_then(|(_, details)| details.as_ref());
     let started = match before {
         Some(before) if before.started_at == started_at => before.started,
         _ => parse::age(&started_at, clock::wall(), clock::since_boot()),

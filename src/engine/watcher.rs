@@ -1,6 +1,7 @@
 //! A picture that stays current: follow the engine's events, read again what they make dirty, come back after the
 //! engine was away.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::picture::{Dirty, Picture};
 use super::reader::{Reader, Shared};
 use crate::backoff::Backoff;
 use crate::clock;
+use crate::domain::ContainerId;
 
 /// How long an event waits for others, so that a burst (a start is three events, a clean-up a dozen) is one read.
 const BURST: Duration = Duration::from_millis(2);
@@ -51,6 +53,7 @@ pub struct Watcher {
     shared: Shared,
     state: watch::Receiver<State>,
     resync: Arc<Notify>,
+    again: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -67,27 +70,40 @@ impl Watcher {
         self.resync.notify_one();
     }
 
-    /// A complete read right now, past whatever the watcher is doing; only what never changes is taken from what is
-    /// known already.
-    ///
-    /// # Errors
-    /// If the engine cannot be asked.
-    pub async fn fresh(&self, interest: &Interest) -> Result<Picture, EngineError> {
-        Reader::sharing(self.engine.clone(), self.shared.clone()).read(Dirty::everything(), interest).await
+    /// Asks for a new picture at once, after the agent itself has changed something: it comes as the next state, be
+    /// there news in it or not.
+    pub fn look_again(&self) {
+        self.again.notify_one();
     }
 
-    /// A complete read for a decision that is due at `at`: made now, and once more if anything was heard in between.
+    /// Reads both lists and the details of these containers right now, past whatever the watcher is doing. The details
+    /// of other containers are those that are known, as long as nothing was heard of them.
     ///
     /// # Errors
     /// If the engine cannot be asked.
-    pub async fn fresh_at(&self, at: Instant, interest: &Interest) -> Result<Picture, EngineError> {
+    pub async fn fresh(&self, interest: &Interest, containers: &BTreeSet<ContainerId>) -> Result<Picture, EngineError> {
+        let dirty = Dirty { containers: true, images: true, details: containers.clone(), ..Dirty::nothing() };
+        Reader::sharing(self.engine.clone(), self.shared.clone()).read(dirty, interest).await
+    }
+
+    /// As [`fresh`](Self::fresh), for a decision that is due at `at`: read now, and once more if anything was heard in
+    /// between.
+    ///
+    /// # Errors
+    /// If the engine cannot be asked.
+    pub async fn fresh_at(
+        &self,
+        at: Instant,
+        interest: &Interest,
+        containers: &BTreeSet<ContainerId>,
+    ) -> Result<Picture, EngineError> {
         let heard = || self.shared.lock().heard;
         let before = heard();
-        let picture = self.fresh(interest).await?;
+        let picture = self.fresh(interest, containers).await?;
         if Instant::now() < at {
             sleep_until(at).await;
             if heard() != before {
-                return self.fresh(interest).await;
+                return self.fresh(interest, containers).await;
             }
         }
         Ok(picture)
@@ -106,18 +122,19 @@ impl Drop for Watcher {
 #[must_use]
 pub fn watch(engine: Engine, interest: watch::Receiver<Interest>) -> Watcher {
     let (sender, state) = watch::channel(State::default());
-    let (resync, shared) = (Arc::new(Notify::new()), Shared::default());
+    let (resync, again, shared) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Shared::default());
     let task = Watching {
         engine: engine.clone(),
         reader: Reader::sharing(engine.clone(), shared.clone()),
         shared: shared.clone(),
         interest,
         resync: Arc::clone(&resync),
+        again: Arc::clone(&again),
         state: sender,
         backoff: Backoff::quick(FIRST_RETRY),
         is_away: false,
     };
-    Watcher { engine, shared, state, resync, task: tokio::spawn(task.run()) }
+    Watcher { engine, shared, state, resync, again, task: tokio::spawn(task.run()) }
 }
 
 /// The watching task.
@@ -127,6 +144,7 @@ struct Watching {
     shared: Shared,
     interest: watch::Receiver<Interest>,
     resync: Arc<Notify>,
+    again: Arc<Notify>,
     state: watch::Sender<State>,
     backoff: Backoff,
     /// The failure was logged, the recovery not yet.
@@ -175,10 +193,11 @@ impl Watching {
     /// Follows one stream of events: subscribe first, read everything, then read what events make dirty.
     async fn follow(&mut self) -> Result<End, EngineError> {
         let mut events = self.engine.events(events::options(clock::wall())).await?;
-        let resync = Arc::clone(&self.resync);
+        let (resync, again) = (Arc::clone(&self.resync), Arc::clone(&self.again));
         let mut dirty = Dirty::everything();
         let mut is_new_contact = self.state.borrow().picture.is_none();
         let mut heard = false;
+        let mut asked = false;
         loop {
             let mut urgent = false;
             let interest = Arc::new(self.interest.borrow_and_update().clone());
@@ -193,33 +212,43 @@ impl Watching {
                     }
                 }
             };
-            self.publish(picture, interest, heard || is_new_contact);
+            self.publish(picture, interest, heard || is_new_contact, asked);
             is_new_contact = false;
-            heard = !next.is_clean();
-            if !heard {
+            asked = false;
+            if next.is_clean() {
                 tokio::select! {
                     event = events.next() => urgent |= note(event, &self.engine, &self.shared, &mut next)?,
                     changed = self.interest.changed() => if changed.is_err() { return Ok(End::Over) },
+                    () = again.notified() => asked = true,
                     () = resync.notified() => return Ok(End::Resync),
                 }
-                heard = !next.is_clean();
             }
-            if heard {
-                drain(&mut events, &self.engine, &self.shared, &mut next, urgent).await?;
+            if !next.is_clean() {
+                let drained = drain(&mut events, &self.engine, &self.shared, &mut next, urgent);
+                tokio::select! {
+                    drained = drained => drained?,
+                    () = again.notified() => asked = true,
+                }
             }
+            while let Some(event) = events.next().now_or_never() {
+                note(event, &self.engine, &self.shared, &mut next)?;
+            }
+            heard = !next.is_clean();
+            next.containers |= asked;
+            next.images |= asked;
             dirty = next;
         }
     }
 
-    /// Publishes a picture, if anything about it is new.
-    fn publish(&mut self, picture: Picture, interest: Arc<Interest>, something_happened: bool) {
+    /// Publishes a picture, if anything about it is new or it was `asked` for.
+    fn publish(&mut self, picture: Picture, interest: Arc<Interest>, something_happened: bool, asked: bool) {
         self.backoff.reset();
         if std::mem::take(&mut self.is_away) {
             info!("the engine is back");
         }
         self.state.send_if_modified(|state| {
             let is_other = state.picture.as_ref() != Some(&picture);
-            let is_news = is_other || something_happened || state.away.is_some() || state.interest != interest;
+            let is_news = is_other || something_happened || asked || state.away.is_some() || state.interest != interest;
             // A full read that finds what no event told has happened as well.
             state.generation = state.generation.wrapping_add(u64::from(something_happened || is_other));
             state.picture = Some(picture);
@@ -241,10 +270,11 @@ fn note(
     let mut known = shared.lock();
     known.heard = known.heard.wrapping_add(1);
     events::note(&event, dirty, &mut known.oom);
+    known.stale.extend(&dirty.details);
     Ok(events::is_urgent(&event))
 }
 
-/// Takes note of the events that come within a moment, and of all that are ready after it.
+/// Takes note of the events that come within a moment.
 async fn drain(
     events: &mut Events,
     engine: &Engine,
@@ -260,9 +290,6 @@ async fn drain(
         if Instant::now() >= end {
             break;
         }
-    }
-    while let Some(event) = events.next().now_or_never() {
-        note(event, engine, shared, dirty)?;
     }
     Ok(())
 }

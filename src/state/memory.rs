@@ -22,6 +22,8 @@ pub struct Store {
     /// When each mark was made, on the boot-time clock, in whole milliseconds. A mark of the memory that is not here is
     /// from an earlier boot, and old.
     stamps: BTreeMap<Mark, Duration>,
+    /// What `memory.json` holds ahead of `memory`: what the next save is expected to bring.
+    prepared: Option<Memory>,
     /// The file on the disk is not what is here: it could not be written, or is from an earlier boot.
     memory_is_stale: bool,
     marks_are_stale: bool,
@@ -57,7 +59,15 @@ impl Store {
         } else {
             (memory.after_reboot(), BTreeMap::new())
         };
-        Self { directory, boot_id: boot_id.to_owned(), memory, stamps, memory_is_stale: false, marks_are_stale }
+        Self {
+            directory,
+            boot_id: boot_id.to_owned(),
+            memory,
+            stamps,
+            prepared: None,
+            memory_is_stale: false,
+            marks_are_stale,
+        }
     }
 
     /// What is remembered.
@@ -79,6 +89,22 @@ impl Store {
         self.stamps.get(mark).copied()
     }
 
+    /// Writes what fallback depends on as the next save is expected to: if it does, nothing is left to be written then.
+    ///
+    /// A promotion that is intended a moment too early does no harm: it is intended anew by each look, and is done only
+    /// when `latest` names its image.
+    ///
+    /// # Errors
+    /// If `memory.json` cannot be written.
+    pub fn prepare(&mut self, expected: Memory) -> io::Result<()> {
+        let written = self.prepared.as_ref().unwrap_or(&self.memory);
+        if self.memory_is_stale || !Durable::is_same(&expected, written) {
+            file::write(&self.directory, MEMORY, &Durable::of(&expected), Durability::Synced)?;
+            self.prepared = Some(expected);
+        }
+        Ok(())
+    }
+
     /// Takes over `memory`, stamps the marks that are new in it with `since_boot`, and writes what changed: first what
     /// fallback depends on.
     ///
@@ -86,11 +112,11 @@ impl Store {
     /// If `memory.json` cannot be written. The memory holds in this process all the same, and the next save tries
     /// again; but a plan that relies on it must not be carried out before a save succeeded.
     pub fn save(&mut self, memory: Memory, since_boot: Duration) -> io::Result<Saved> {
-        let is_same = memory == self.memory;
-        if !is_same {
+        let written = self.prepared.take();
+        self.memory_is_stale |= !Durable::is_same(&memory, written.as_ref().unwrap_or(&self.memory));
+        if memory != self.memory {
             self.marks_are_stale |= self.stamp_new(&memory, since_boot);
             self.marks_are_stale |= !Marks::is_same(&memory, &self.memory);
-            self.memory_is_stale |= !Durable::is_same(&memory, &self.memory);
             self.memory = memory;
         }
         self.no_stamp_from_the_future(since_boot);

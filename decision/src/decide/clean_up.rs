@@ -202,7 +202,7 @@ impl CleanUp<'_> {
         };
         for (reference, kube) in &tagged {
             let (reference, from) = (reference.clone(), Some(*kube));
-            plan(Step::Tag { image: *image, reference, from, proven_by: None }, names);
+            plan(Step::Tag { image: *image, reference, from, proven_by: BTreeMap::new() }, names);
         }
         plan(Step::RemoveReference { reference: local.clone(), image: *image }, names);
         for kube in tagged.into_iter().map(|(_, kube)| kube).collect::<BTreeSet<_>>() {

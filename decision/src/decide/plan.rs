@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::observation::RowKey;
-use crate::domain::{Base, ContainerId, ImageId, Reference, Version};
+use crate::domain::{Base, ContainerId, ImageId, Reference, StartedAt, Version};
 
 /// The actions of each unit, in the order in which they are to be carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,8 +69,8 @@ pub enum Step {
         reference: Reference,
         /// What the tag names now.
         from: Option<ImageId>,
-        /// The container that must still run from `image`, where the tag is a promotion.
-        proven_by: Option<ContainerId>,
+        /// The containers that must still run from `image`, each since this start; none unless the tag is a promotion.
+        proven_by: BTreeMap<ContainerId, StartedAt>,
     },
     /// Remove the container, if it still has this name and image and does not run.
     RemoveContainer {

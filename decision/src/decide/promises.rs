@@ -14,7 +14,7 @@ use super::memory::{Memory, Promotion, UnitMemory};
 use super::observation::{Observation, RowKey};
 use super::plan::{Action, Plan, Step};
 use super::policy::Policy;
-use crate::domain::{Base, ContainerId, ImageId, Instance, Namespace, Reference, Version};
+use crate::domain::{Base, ContainerId, ImageId, Instance, Namespace, Reference, StartedAt, Version};
 
 pub use engine::Impossible;
 use engine::{ByName, Engine};
@@ -107,7 +107,7 @@ impl<'a> Judge<'a> {
             return Err(Broken::Forbidden(reason));
         }
         match step {
-            Step::Tag { image, reference, proven_by, .. } => self.tag(image, reference, proven_by.as_ref(), engine)?,
+            Step::Tag { image, reference, proven_by, .. } => self.tag(image, reference, proven_by, engine)?,
             Step::RemoveContainer { container, .. } => self.remove_container(container, engine)?,
             Step::RemoveReference { reference, .. } => self.is_own(reference)?,
             Step::RemoveImage { image } => self.is_remembered(image)?,
@@ -133,16 +133,13 @@ impl<'a> Judge<'a> {
         &self,
         image: &ImageId,
         reference: &Reference,
-        proven_by: Option<&ContainerId>,
+        proven_by: &BTreeMap<ContainerId, StartedAt>,
         engine: &Engine,
     ) -> Result<(), Broken> {
         self.is_own(reference)?;
         let latest = engine.named(self.base, Version::LATEST);
         if reference.is_local_latest() {
-            return match proven_by {
-                Some(container) => self.promote(image, container),
-                None => self.restore(image, latest),
-            };
+            return if proven_by.is_empty() { self.restore(image, latest) } else { self.promote(image, proven_by) };
         }
         let Some(tag) = reference.tag() else { return Err(Broken::TagForeign(reference.clone())) };
         let is_right = if reference.repository.is_local() {
@@ -153,20 +150,26 @@ impl<'a> Judge<'a> {
         if is_right { Ok(()) } else { Err(Broken::TagForeign(reference.clone())) }
     }
 
-    /// A takeover of this image stands in memory, no other takeover of the unit is on another image, the container runs
-    /// and is healthy, and nobody rolled back from the image.
-    fn promote(&self, image: &ImageId, proven_by: &ContainerId) -> Result<(), Broken> {
+    /// Each takeover of the unit that stands in memory is on this image, the containers are theirs, run since they took
+    /// over and are healthy, and nobody rolled back from the image.
+    fn promote(&self, image: &ImageId, proven_by: &BTreeMap<ContainerId, StartedAt>) -> Result<(), Broken> {
         if self.unit.and_then(|unit| unit.rolled_back.as_ref()) == Some(image) {
             return Err(Broken::RolledBack(*image));
         }
         let takeovers: Vec<_> = self.takeovers().collect();
-        let container = self.observation.containers.get(proven_by);
-        let is_proven = takeovers.iter().any(|(_, takeover)| takeover.container == *proven_by)
-            && takeovers.iter().all(|(_, takeover)| takeover.image == *image)
-            && container.is_some_and(|container| {
-                let is_healthy = container.details.as_ref().is_some_and(|details| !details.unhealthy);
-                container.image == *image && container.status == super::ContainerStatus::Running && is_healthy
+        let has_taken_over = |id: &ContainerId, started_at: &StartedAt| {
+            takeovers.iter().any(|(_, takeover)| takeover.container == *id && takeover.started_at == *started_at)
+        };
+        let is_healthy = |id: &ContainerId, started_at: &StartedAt| {
+            self.observation.containers.get(id).is_some_and(|container| {
+                let details = container.details.as_ref();
+                container.image == *image
+                    && container.status == super::ContainerStatus::Running
+                    && details.is_some_and(|details| !details.unhealthy && details.started_at == *started_at)
             })
+        };
+        let is_proven = takeovers.iter().all(|(_, takeover)| takeover.image == *image)
+            && proven_by.iter().all(|(id, started_at)| has_taken_over(id, started_at) && is_healthy(id, started_at))
             && self.unit.and_then(|unit| unit.intention.as_ref()).is_some_and(|intention| intention.image == *image);
         if is_proven { Ok(()) } else { Err(Broken::LatestUnproven) }
     }

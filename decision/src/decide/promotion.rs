@@ -1,5 +1,7 @@
 //! Promotion: make the image of a stable takeover the one that systemd would start.
 
+use std::collections::BTreeMap;
+
 use super::holding::{self, UnitPolicy};
 use super::index::Index;
 use super::memory::{Promotion, Proven, UnitMemory};
@@ -127,10 +129,10 @@ pub(super) fn tag_latest(promotion: &Promotion, base: &Base, names: &NamesOnDisk
             image: *left,
             reference,
             from: None,
-            proven_by: None,
+            proven_by: BTreeMap::new(),
         })
     });
-    let proven_by = promotion.takeovers.values().next().map(|(container, _)| *container);
+    let proven_by = promotion.takeovers.values().cloned().collect();
     let tag = Step::Tag { image: promotion.image, reference: latest, from, proven_by };
     alias.into_iter().chain([tag]).collect()
 }
@@ -208,7 +210,7 @@ pub(super) fn restore_latest(base: &Base, memory: &UnitMemory, names: &NamesOnDi
         && memory.rolled_back.as_ref() != Some(&promoted.image);
     is_due.then(|| {
         let steps = Reference::latest(base)
-            .map(|reference| Step::Tag { image: promoted.image, reference, from: None, proven_by: None })
+            .map(|reference| Step::Tag { image: promoted.image, reference, from: None, proven_by: BTreeMap::new() })
             .into_iter()
             .collect();
         Action { purpose: Purpose::RestoreLatest(promoted.version.clone()), steps }

@@ -1,5 +1,6 @@
 //! An engine that is not there, is slow, refuses, or comes back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use imgmgrd_test_support::Engine as Dockerd;
@@ -102,7 +103,7 @@ async fn an_engine_that_hangs_ends_in_a_deadline() {
     rig.dockerd.pause();
     watcher.resync();
     let since = Instant::now();
-    let error = watcher.fresh(&Interest::default()).await.unwrap_err();
+    let error = watcher.fresh(&Interest::default(), &BTreeSet::new()).await.unwrap_err();
     assert!(matches!(error, EngineError::TimedOut { .. }), "{error:?}");
     assert!((9..12).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
     let away = until(&mut state, "away", is_away).await;

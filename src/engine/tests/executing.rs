@@ -6,11 +6,16 @@ use imgmgrd_test_support::{ContainerSpec, Image as TestImage, Registry, wait_unt
 
 use super::fixture::{Rig, id, kube_spec, reference};
 use crate::decide::Step;
-use crate::domain::{ContainerId, ImageId};
+use crate::domain::{ContainerId, ImageId, StartedAt};
 use crate::engine::{EngineError, Outcome, Skipped, execute};
 
-fn tag(image: &ImageId, to: &str, from: Option<&ImageId>, proven_by: Option<&ContainerId>) -> Step {
-    Step::Tag { image: *image, reference: reference(to), from: from.cloned(), proven_by: proven_by.cloned() }
+fn tag(image: &ImageId, to: &str, from: Option<&ImageId>, proven_by: Option<&(ContainerId, StartedAt)>) -> Step {
+    Step::Tag {
+        image: *image,
+        reference: reference(to),
+        from: from.cloned(),
+        proven_by: proven_by.cloned().into_iter().collect(),
+    }
 }
 
 fn remove_reference(from: &str, image: &ImageId) -> Step {
@@ -52,11 +57,12 @@ async fn a_tag_is_moved_from_where_it_is_known_to_be() {
 async fn a_promotion_needs_its_proof() {
     let rig = Rig::new();
     let (image, other) = (rig.image("r.example/docker-snmp:2"), rig.image("r.example/docker-snmp:3"));
-    let proof = rig.kube("snmp", &image);
+    let container = rig.kube("snmp", &image);
+    let proof = proof(&rig, &container);
     let unproven = Outcome::Skipped(Skipped::Unproven);
     let latest = "docker-snmp:latest";
     assert_eq!(rig.does(&tag(&other, latest, None, Some(&proof))).await, unproven);
-    rig.dockerd.stop_container(&proof.to_string());
+    rig.dockerd.stop_container(&container.to_string());
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, unproven);
     let looping = rig.run(&ContainerSpec::new("looping", &image.to_string()).script("exit 1").restart_always());
     // The engine's pauses double from 0.1 s; in between it does run for a moment.
@@ -65,11 +71,20 @@ async fn a_promotion_needs_its_proof() {
             container["RestartCount"].as_u64() >= Some(5) && container["State"]["Status"] == "restarting"
         })
     });
-    assert_eq!(rig.does(&tag(&image, latest, None, Some(&looping))).await, unproven);
-    rig.dockerd.start_container(&proof.to_string());
-    assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, DONE);
-    rig.dockerd.remove_container(&proof.to_string());
+    assert_eq!(rig.does(&tag(&image, latest, None, Some(&self::proof(&rig, &looping)))).await, unproven);
+    // It runs again, and is not the one that has proven anything.
+    rig.dockerd.start_container(&container.to_string());
     assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, unproven);
+    let proof = self::proof(&rig, &container);
+    assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, DONE);
+    rig.dockerd.remove_container(&container.to_string());
+    assert_eq!(rig.does(&tag(&image, latest, None, Some(&proof))).await, unproven);
+}
+
+/// The container and its start.
+fn proof(rig: &Rig, container: &ContainerId) -> (ContainerId, StartedAt) {
+    let found = rig.dockerd.container(&container.to_string()).expect("the container is there");
+    (*container, found["State"]["StartedAt"].as_str().expect("it was started").parse().expect("a time"))
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! How a picture stays current.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -145,7 +146,7 @@ async fn kills_for_lack_of_memory_are_counted() {
         Some(details.oom_kills)
     };
     until(&mut state, "killed twice", |state| kills(state).is_some_and(|kills| kills >= 2)).await;
-    let fresh = watcher.fresh(&interest(&["snmp"], &[])).await.unwrap();
+    let fresh = watcher.fresh(&interest(&["snmp"], &[]), &BTreeSet::new()).await.unwrap();
     assert!(fresh.containers[&container].details.as_ref().is_some_and(|details| details.oom_kills >= 2));
 }
 
@@ -156,7 +157,7 @@ async fn a_fresh_look_does_not_wait_for_events() {
     let watcher = watch(rig.engine.clone(), receiver);
     until(&mut watcher.state(), "read", |state| state.picture.is_some()).await;
     let image = id(&rig.dockerd.import_image("docker-snmp:1", Some("1"), &[], ""));
-    let fresh = watcher.fresh(&interest(&[], &["docker-snmp"])).await.unwrap();
+    let fresh = watcher.fresh(&interest(&[], &["docker-snmp"]), &BTreeSet::new()).await.unwrap();
     assert_eq!(fresh.images[&image].references, [reference("docker-snmp:1")].into());
     assert!(fresh.images[&image].declared_version().is_some());
 }

@@ -53,6 +53,26 @@ fn full() -> Memory {
     memory
 }
 
+#[test]
+fn what_was_prepared_is_not_written_again_and_what_came_otherwise_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = load(directory.path(), "boot");
+    let written = || std::fs::read(directory.path().join("memory.json")).unwrap_or_default();
+    store.prepare(full()).unwrap();
+    assert_eq!(store.memory(), &Memory::default(), "nothing is remembered yet");
+    let prepared = written();
+    store.prepare(full()).unwrap();
+    assert!(!store.save(full(), SECOND).unwrap().memory, "it is on the disk already");
+    assert_eq!(written(), prepared);
+
+    let mut other = full();
+    other.units.get_mut(&base()).unwrap().intention = None;
+    store.prepare(other).unwrap();
+    assert_ne!(written(), prepared);
+    assert!(store.save(full(), SECOND).unwrap().memory, "nothing came of what was prepared");
+    assert_eq!(written(), prepared);
+}
+
 fn base() -> Base {
     "docker-fpm-frr".parse().unwrap()
 }

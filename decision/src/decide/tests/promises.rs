@@ -4,7 +4,7 @@ use super::super::fixtures::*;
 use super::super::promises::check;
 use super::super::*;
 use super::promoted;
-use crate::domain::{ContainerId, ImageId, Value};
+use crate::domain::{ContainerId, ImageId, StartedAt, Value};
 
 const BASE: &str = "docker-sonic-telemetry";
 
@@ -36,10 +36,14 @@ fn remove(text: &str, image: &Described) -> Step {
     Step::RemoveReference { reference: reference(&text), image: image.id() }
 }
 
-fn tag(image: &Described, text: &str, from: Option<&Described>, proven_by: Option<&ContainerId>) -> Step {
+fn tag(image: &Described, text: &str, from: Option<&Described>, proven_by: Option<&(ContainerId, StartedAt)>) -> Step {
     let text = text.replace('R', REGISTRY).replace('B', BASE);
     let (reference, from) = (reference(&text), from.map(Described::id));
-    Step::Tag { image: image.id(), reference, from, proven_by: proven_by.cloned() }
+    Step::Tag { image: image.id(), reference, from, proven_by: proven_by.cloned().into_iter().collect() }
+}
+
+fn started_at(switch: &Switch, container: &ContainerId) -> StartedAt {
+    switch.observation.containers[container].details.as_ref().unwrap().started_at.clone()
 }
 
 #[test]
@@ -47,10 +51,12 @@ fn what_is_wrong_with_a_plan() {
     let k = |version: &str| kube(BASE, version);
     let (switch, decision) = switch();
     let runs = switch.kube_container("telemetry");
+    let proof = (runs, started_at(&switch, &runs));
+    let restarted = (runs, "2026-11-22T00:00:00Z".parse().unwrap());
     let stale = switch.container_named("telemetry").unwrap();
     let container =
         |id: &ContainerId, image: ImageId| Step::RemoveContainer { container: *id, name: "telemetry".into(), image };
-    let promote = || tag(&k("84"), "B:latest", Some(&k("60")), Some(&runs));
+    let promote = || tag(&k("84"), "B:latest", Some(&k("60")), Some(&proof));
     let record = |key: &str, stable: &str| Step::RecordVersions {
         row: RowKey { namespace: crate::domain::Namespace::Host, key: feature(key) },
         stable: version(stable),
@@ -62,7 +68,12 @@ fn what_is_wrong_with_a_plan() {
         ("latest goes", vec![remove("B:latest", &k("60"))], "promise 1: latest would name nothing"),
         (
             "latest unproven",
-            vec![tag(&k("40"), "B:latest", Some(&k("60")), Some(&runs))],
+            vec![tag(&k("40"), "B:latest", Some(&k("60")), Some(&proof))],
+            "no standing takeover has proven",
+        ),
+        (
+            "latest by a container that was started again",
+            vec![tag(&k("84"), "B:latest", Some(&k("60")), Some(&restarted))],
             "no standing takeover has proven",
         ),
         (
@@ -170,7 +181,8 @@ fn the_last_version_that_state_db_names_counts_before_memory() {
     let runs = switch.kube_container("telemetry");
     switch.write(&on_host("telemetry"), |row| row.last_version = Value::Is(version("40")));
     decision.memory.units.get_mut(&base(BASE)).unwrap().previous.clear();
-    let promote = tag(&kube(BASE, "84"), "B:latest", Some(&kube(BASE, "60")), Some(&runs));
+    let proof = (runs, started_at(&switch, &runs));
+    let promote = tag(&kube(BASE, "84"), "B:latest", Some(&kube(BASE, "60")), Some(&proof));
     let found = judge(&switch, &decision.memory, vec![promote, remove("R/B:40", &kube(BASE, "40"))]);
     assert!(found.contains("the last version 40 would be gone"), "{found}");
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::fixtures::*;
 use super::super::super::*;
-use crate::domain::{Base, ImageId, Instance, Reference, Value};
+use crate::domain::{Base, ContainerId, ImageId, Instance, Reference, StartedAt, Value};
 
 /// What really happened so far.
 #[derive(Clone, Debug, Default)]
@@ -92,9 +92,9 @@ impl Oracle {
         assert_eq!(others(before), others(after), "promise 3: {step}");
         assert!(is.state.keys().all(|key| was.state.contains_key(key)), "promise 6: {step}");
 
-        if let Step::Tag { image, reference, proven_by: Some(container), .. } = step {
-            if reference.is_local_latest() && after.named(&latest).as_ref() == Some(image) {
-                self.promoted(base, image, container, before, instances);
+        if let Step::Tag { image, reference, proven_by, .. } = step {
+            if !proven_by.is_empty() && reference.is_local_latest() && after.named(&latest).as_ref() == Some(image) {
+                self.promoted(base, image, proven_by, before, instances);
             }
         }
         let promoted = self.tagged.get(base).or_else(|| self.promoted.get(base));
@@ -109,7 +109,7 @@ impl Oracle {
         &mut self,
         base: &Base,
         image: &ImageId,
-        container: &crate::domain::ContainerId,
+        proven_by: &BTreeMap<ContainerId, StartedAt>,
         switch: &Switch,
         instances: &[(Instance, Base)],
     ) {
@@ -119,8 +119,11 @@ impl Oracle {
         }
         let stable_time = u64::from(switch.policy.global.stable_time.seconds());
         let observation = switch.observe();
-        let details = observation.containers[container].details.clone().unwrap();
-        assert!(u64::from(details.started.seconds()) >= stable_time, "promoted too early");
+        for (container, started_at) in proven_by {
+            let details = observation.containers[container].details.as_ref().unwrap();
+            assert_eq!(details.started_at, *started_at, "it was started again");
+            assert!(u64::from(details.started.seconds()) >= stable_time, "promoted too early");
+        }
         assert_ne!(self.rolled_back.get(base), Some(image), "an operator rolled back from it");
         let mut proven = 0;
         for (instance, _) in instances.iter().filter(|(_, other)| other == base) {
