@@ -10,11 +10,12 @@ mod level;
 mod line;
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::{Registry, reload};
+use tracing::level_filters::LevelFilter;
+use tracing::span;
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
 
 pub use level::{LogLevel, UnknownLogLevel};
 
@@ -25,18 +26,15 @@ use line::Line;
 /// The logging of this process.
 #[derive(Debug)]
 pub struct Logging {
-    filter: reload::Handle<Targets, Registry>,
+    threshold: Threshold,
 }
 
-/// Logging that cannot be set up or changed.
+/// Logging that cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
     /// It has been set up before.
     #[error("logging is set up already")]
     Twice(#[from] tracing::subscriber::SetGlobalDefaultError),
-    /// It is gone.
-    #[error("the log level cannot be changed: {0}")]
-    Gone(#[from] reload::Error),
 }
 
 impl Logging {
@@ -58,24 +56,79 @@ impl Logging {
     }
 
     fn start(output: Output, level: LevelFilter) -> Result<Self, LoggingError> {
-        // The filter is a layer over all, not one of the output: so a call site that is disabled costs one comparison.
-        let (filter, handle) = reload::Layer::new(targets(level));
-        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(output))?;
-        Ok(Self { filter: handle })
+        let threshold = Threshold::new(level);
+        let write = move |event: &Event<'_>| output.write(event);
+        tracing::subscriber::set_global_default(Lines { threshold: threshold.clone(), write })?;
+        Ok(Self { threshold })
     }
 
     /// Changes the level at run time.
-    ///
-    /// # Errors
-    /// If logging is gone, which does not happen while the process runs.
-    pub fn set_level(&self, level: LogLevel) -> Result<(), LoggingError> {
-        Ok(self.filter.reload(targets(level.filter()))?)
+    pub fn set_level(&self, level: LogLevel) {
+        self.threshold.set(level.filter());
     }
 }
 
-/// What is logged: of this crate what `level` asks for, of others warnings and errors at most.
-fn targets(level: LevelFilter) -> Targets {
-    Targets::new().with_target(env!("CARGO_CRATE_NAME"), level).with_default(level.min(LevelFilter::WARN))
+/// What is logged: of our own crates what it says, of others warnings and errors at most.
+#[derive(Clone, Debug)]
+struct Threshold(Arc<RwLock<LevelFilter>>);
+
+impl Threshold {
+    fn new(level: LevelFilter) -> Self {
+        Self(Arc::new(RwLock::new(level)))
+    }
+
+    fn get(&self) -> LevelFilter {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, level: LevelFilter) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = level;
+        // Each call site remembers whether it is wanted.
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    fn lets_through(&self, metadata: &Metadata<'_>) -> bool {
+        let is_ours = metadata.target().starts_with(env!("CARGO_CRATE_NAME"));
+        let level = if is_ours { self.get() } else { self.get().min(LevelFilter::WARN) };
+        metadata.is_event() && *metadata.level() <= level
+    }
+}
+
+/// Makes each event a line. There are no spans in this program, so nothing is kept of them: the registry that
+/// tracing-subscriber would keep takes 32 KiB.
+struct Lines<W> {
+    threshold: Threshold,
+    write: W,
+}
+
+impl<W: Fn(&Event<'_>) + 'static> Subscriber for Lines<W> {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.threshold.lets_through(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.threshold.lets_through(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.threshold.get().max(LevelFilter::WARN))
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        (self.write)(event);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
 }
 
 /// Where the lines go.
@@ -91,10 +144,8 @@ impl Output {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self::Stderr { colour: !unwanted && std::io::stderr().is_terminal() }
     }
-}
 
-impl<S: Subscriber> Layer<S> for Output {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    fn write(&self, event: &Event<'_>) {
         let line = Line::of(event);
         match self {
             Self::Journal(journal) => journal.send(*event.metadata().level(), event.metadata().target(), &line),

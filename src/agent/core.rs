@@ -110,7 +110,8 @@ impl Core {
         if rows.config_initialized() {
             self.policy = self.policy_reader.read(&PolicyRows::from_keys(rows.policy()));
             let level = rows.log_level().and_then(|word| word.parse().ok()).unwrap_or_default();
-            if level != self.level && self.logging.set_level(level).is_ok() {
+            if level != self.level {
+                self.logging.set_level(level);
                 self.level = level;
             }
         }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use tracing::Level;
-use tracing_subscriber::filter::LevelFilter;
+use tracing::level_filters::LevelFilter;
 
 use crate::domain::Refused;
 

@@ -2,21 +2,16 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 
-/// Keeps the lines as stderr would show them.
-struct Capture(Arc<Mutex<Vec<String>>>);
-
-impl<S: Subscriber> Layer<S> for Capture {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let line = terminal_line("2026-11-21 21:32:29", *event.metadata().level(), &Line::of(event), false);
-        self.0.lock().unwrap().push(line);
-    }
-}
-
+/// The lines as stderr would show them.
 fn capture(level: LogLevel, say: impl FnOnce(&Logging)) -> Vec<String> {
     let lines = Arc::new(Mutex::new(Vec::new()));
-    let (filter, handle) = reload::Layer::new(targets(level.filter()));
-    let subscriber = tracing_subscriber::registry().with(filter).with(Capture(lines.clone()));
-    tracing::subscriber::with_default(subscriber, || say(&Logging { filter: handle }));
+    let (threshold, kept) = (Threshold::new(level.filter()), lines.clone());
+    let write = move |event: &Event<'_>| {
+        let line = terminal_line("2026-11-21 21:32:29", *event.metadata().level(), &Line::of(event), false);
+        kept.lock().unwrap().push(line);
+    };
+    let subscriber = Lines { threshold: threshold.clone(), write };
+    tracing::subscriber::with_default(subscriber, || say(&Logging { threshold }));
     Arc::try_unwrap(lines).unwrap().into_inner().unwrap()
 }
 
@@ -66,9 +61,9 @@ fn the_level_changes_at_run_time_and_other_crates_stay_quiet() {
             tracing::warn!(target: "redis", n, "other");
         };
         say(1);
-        logging.set_level(LogLevel::Info).unwrap();
+        logging.set_level(LogLevel::Info);
         say(2);
-        logging.set_level(LogLevel::Crit).unwrap();
+        logging.set_level(LogLevel::Crit);
         say(3);
     });
     let shown: Vec<_> = lines.iter().map(|line| line[21..].trim_end()).collect();

@@ -111,7 +111,7 @@ pub struct ImageReport {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// It stays, for each of these reasons.
-    Kept(BTreeSet<Because>),
+    Kept(Box<[Because]>),
     /// It goes.
     Removed(Because),
 }

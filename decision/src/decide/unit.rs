@@ -220,8 +220,8 @@ fn image_reports(
     keep.into_iter()
         .map(|(id, because)| {
             let verdict = match (because.is_empty(), waits) {
-                (false, _) => Verdict::Kept(because),
-                (true, Some(reason)) => Verdict::Kept(BTreeSet::from([Because::NoCleanUp(reason.clone())])),
+                (false, _) => Verdict::Kept(because.into_iter().collect()),
+                (true, Some(reason)) => Verdict::Kept([Because::NoCleanUp(reason.clone())].into()),
                 (true, None) => Verdict::Removed(clean_up.because_removed(&id, now, memory)),
             };
             let report = ImageReport { version: now.version(&id), verdict };

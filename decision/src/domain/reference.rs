@@ -1,6 +1,7 @@
 //! Image references in the grammar of the distribution project, which Docker and Kubernetes share.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ impl Repository {
     /// The reference to `tag` in this repository.
     #[must_use]
     pub fn tagged(&self, tag: Version) -> Reference {
-        Reference { repository: self.clone(), pointer: Pointer::Tag(tag) }
+        Reference::new(self.clone(), Pointer::Tag(tag))
     }
 }
 
@@ -73,17 +74,33 @@ pub enum Pointer {
     Digest(Arc<str>),
 }
 
-/// A reference to an image: a repository, and a tag or a digest in it.
+/// A reference to an image: a repository, and a tag or a digest in it. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Reference {
+pub struct Reference(Arc<Parts>);
+
+/// What a reference is made of.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Parts {
     /// The repository.
     pub repository: Repository,
     /// The tag or digest.
     pub pointer: Pointer,
 }
 
+impl Deref for Reference {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl Reference {
+    fn new(repository: Repository, pointer: Pointer) -> Self {
+        Self(Arc::new(Parts { repository, pointer }))
+    }
+
     /// `BASE:latest`, from which systemd starts the feature.
     #[must_use]
     pub fn latest(base: &Base) -> Option<Self> {
@@ -142,7 +159,7 @@ impl FromStr for Reference {
         let tag = tag.unwrap_or(Version::LATEST).parse::<Version>().map_err(|_| invalid("its tag is malformed"))?;
         let repository = parse_repository(name).map_err(invalid)?;
         let pointer = digest.map_or(Pointer::Tag(tag), |digest| Pointer::Digest(digest.into()));
-        Ok(Self { repository, pointer })
+        Ok(Self::new(repository, pointer))
     }
 }
 
