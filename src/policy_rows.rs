@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::decide::{FeaturePolicy, Policy};
-use crate::domain::{Feature, printable};
+use crate::domain::{Feature, IteratorExt as _, printable};
 use crate::files::RemoteCtrConfig;
 use field::{Field, Setting};
 
@@ -194,7 +194,7 @@ impl PolicyReader {
         };
         let global = self.good.get(&None).map_or_else(|| self.defaults.clone(), |own| apply(&self.defaults, own));
         let own = self.good.iter().filter_map(|(feature, settings)| Some((feature.as_ref()?, settings)));
-        let features = own.map(|(feature, settings)| (feature.clone(), apply(&global, settings))).collect();
+        let features = own.map(|(feature, settings)| (feature.clone(), apply(&global, settings))).ordered();
         Policy { global, features }
     }
 }

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, Written};
 use crate::decide::promises::{Violation, check};
 use crate::decide::{Decision, Plan, Policy, Reason, Report, RowKey, Stability, Step, decide};
-use crate::domain::{Base, Version};
+use crate::domain::{Base, IteratorExt as _, Version};
 use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
 use crate::failpoint;
 use crate::logging::{LogLevel, Logging};
@@ -192,7 +192,7 @@ impl Core {
     /// The part of the plan that may be carried out now.
     pub(super) fn due(&self, plan: &Plan) -> Plan {
         let due = |base: &Base| self.retries.is_due(base);
-        Plan { units: plan.units.iter().filter(|(base, _)| due(base)).map(|(b, a)| (b.clone(), a.clone())).collect() }
+        Plan { units: plan.units.iter().filter(|(base, _)| due(base)).map(|(b, a)| (b.clone(), a.clone())).ordered() }
     }
 
     /// Acting on a unit had no effect: it waits as if it had failed.

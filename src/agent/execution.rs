@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::decide::{Action, Plan, Purpose, Step};
-use crate::domain::{Base, ImageId};
+use crate::domain::{Base, ImageId, IteratorExt as _};
 
 /// How a step went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Execution {
     /// Begins a plan.
     #[must_use]
     pub(super) fn new(plan: Plan) -> Self {
-        let units = plan.units.keys().cloned().collect();
+        let units = plan.units.keys().cloned().ordered();
         let queue = plan
             .units
             .into_iter()

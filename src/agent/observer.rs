@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::database::Rows;
 use crate::decide::{Memory, NamedContainer, Observation};
-use crate::domain::{Base, Value};
+use crate::domain::{Base, IteratorExt as _, Value};
 use crate::engine::{Interest, Picture};
 use crate::files::{self, Loaded, RemoteCtrConfig};
 use crate::settings::PathSettings;
@@ -110,7 +110,7 @@ impl Observer {
         }
         // A unit whose image name only its container told stays known by what is remembered of it.
         interest.bases.extend(memory.units.keys().cloned());
-        interest.images = memory.units.values().flat_map(|unit| unit.images.keys().cloned()).collect();
+        interest.images = memory.units.values().flat_map(|unit| unit.images.keys().cloned()).ordered();
         interest
     }
 }

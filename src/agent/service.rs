@@ -15,7 +15,7 @@ use crate::backoff::Backoff;
 use crate::clock;
 use crate::database::{self, Databases};
 use crate::decide::{Action, Mark, Plan, Step};
-use crate::domain::Base;
+use crate::domain::{Base, IteratorExt as _};
 use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
 use crate::logging::Logging;
 use crate::settings::Settings;
@@ -176,7 +176,7 @@ impl Service {
             Mark::Image { base, .. } => Some(base),
             Mark::Takeover(mark) => decided.report.instances.get(&mark.instance)?.base.as_ref(),
         });
-        imminent.cloned().chain(self.core.due(&decided.plan).units.into_keys()).collect()
+        imminent.cloned().chain(self.core.due(&decided.plan).units.into_keys()).ordered()
     }
 
     /// When to read again what is to be acted on: a moment before a deadline, or when a retry is due; never while a plan
@@ -257,7 +257,7 @@ impl Service {
 
     /// The units of which nothing is published now: they are, or are about to be, acted on.
     fn busy(&self, decided: &Decided) -> BTreeSet<Base> {
-        let mut busy: BTreeSet<Base> = self.core.due(&decided.plan).units.into_keys().collect();
+        let mut busy: BTreeSet<Base> = self.core.due(&decided.plan).units.into_keys().ordered();
         if let Acting::Executing(execution, _) = &self.acting {
             busy.extend(execution.units.iter().cloned());
         }
@@ -285,7 +285,7 @@ impl Service {
         let bases = self.about_to_act(now + LEAD);
         let containers = self.latest.iter().flat_map(|decided| decided.report.instances.values());
         let containers = containers.filter(|told| told.base.as_ref().is_some_and(|base| bases.contains(base)));
-        let containers = containers.filter_map(|told| told.container).collect();
+        let containers = containers.filter_map(|told| told.container).ordered();
         let (watcher, interest) = (Arc::clone(&self.watcher), self.core.interest());
         let task = tokio::spawn(async move { watcher.fresh_at(at, &interest, &containers).await });
         self.acting = Acting::Confirming(bases, task);
@@ -313,7 +313,7 @@ impl Service {
             self.core.postpone(base);
         }
         let mut plan = self.core.due(&decided.plan);
-        let busy = plan.units.keys().cloned().collect();
+        let busy = plan.units.keys().cloned().ordered();
         plan.units.retain(|base, _| bases.contains(base));
         self.carried_out = plan.clone();
         if !plan.is_empty() {

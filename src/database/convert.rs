@@ -6,7 +6,7 @@ use chrono::{DateTime, Local, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZon
 
 use crate::clock;
 use crate::decide::{FeatureConfiguration, FeatureState, Kubernetes, Observation, RowKey};
-use crate::domain::{Age, Feature, Namespace, Value};
+use crate::domain::{Age, Feature, IteratorExt as _, Namespace, Value};
 
 use super::rows::{Fields, Rows};
 use super::tables::{Database, Table};
@@ -22,9 +22,9 @@ impl Rows {
         observation.config_initialized = self.config_initialized();
         observation.kubernetes =
             kubernetes(self.host(Database::Config, Table::Kubernetes), self.host(Database::State, Table::Kubernetes));
-        observation.asics = self.namespaces().filter(|namespace| *namespace != Namespace::Host).collect();
-        observation.configuration = self.features(Database::Config, configuration).collect();
-        observation.state = self.features(Database::State, |fields| state(fields, now)).collect();
+        observation.asics = self.namespaces().filter(|namespace| *namespace != Namespace::Host).ordered();
+        observation.configuration = self.features(Database::Config, configuration).ordered();
+        observation.state = self.features(Database::State, |fields| state(fields, now)).ordered();
     }
 
     fn features<T>(&self, database: Database, convert: impl Fn(&Fields) -> T) -> impl Iterator<Item = (RowKey, T)> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use redis::{Pipeline, RedisResult, Value};
 
-use crate::domain::{Feature, Namespace};
+use crate::domain::{Feature, IteratorExt as _, Namespace};
 
 use super::connection::unexpected;
 use super::databases::Databases;
@@ -234,7 +234,7 @@ impl Write {
         let feature = self.feature.as_str();
         match self.what {
             What::Image { row, .. } => {
-                let fields = row.into_iter().map(|(field, value)| (field.to_owned(), value)).collect();
+                let fields = row.into_iter().map(|(field, value)| (field.to_owned(), value)).ordered();
                 rows.set_image(self.namespace, feature, Some(fields));
             }
             What::NoImage => rows.set_image(self.namespace, feature, None),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::RowKey;
-use crate::domain::{Namespace, printable};
+use crate::domain::{IteratorExt as _, Namespace, printable};
 
 use super::read::Picture;
 use super::tables::{Database, Place, RowName, Table};
@@ -32,7 +32,7 @@ struct PlaceRows {
 impl Rows {
     /// No rows yet, of these places.
     pub(super) fn new<'a>(places: impl Iterator<Item = &'a Place>) -> Self {
-        let places = places.map(|place| ((place.namespace, place.database), PlaceRows::default())).collect();
+        let places = places.map(|place| ((place.namespace, place.database), PlaceRows::default())).ordered();
         Self { places, refused: BTreeSet::new() }
     }
 
@@ -55,7 +55,7 @@ impl Rows {
         of(Table::GlobalPolicy)
             .chain(of(Table::FeaturePolicy))
             .map(|(table, key, fields)| (format!("{}|{key}", table.name()), fields.clone()))
-            .collect()
+            .ordered()
     }
 
     /// `LOGLEVEL` of `LOGGER|imgmgrd`.
@@ -116,7 +116,7 @@ impl Rows {
             .filter(|row| row.table != Table::Image)
             .chain(&singles)
             .map(|row| place.key(row))
-            .collect::<BTreeSet<_>>()
+            .ordered::<BTreeSet<_>>()
             .into_iter()
             .collect()
     }

@@ -13,7 +13,7 @@ use super::parse::{self, InspectedContainer};
 use super::picture::{Dirty, Picture};
 use crate::clock;
 use crate::decide::{Container, ContainerDetails, ContainerStatus, Image, ImageVersion};
-use crate::domain::{ContainerId, ImageId, Value, Version};
+use crate::domain::{ContainerId, ImageId, IteratorExt as _, Value, Version};
 
 /// How many inspections are under way at once: enough to hide the engine's latency, few enough not to load it.
 const CONCURRENT: usize = 8;
@@ -105,7 +105,7 @@ impl Reader {
             listed(images, self.engine.list_images()),
         )?;
         if let Some(containers) = containers {
-            self.containers = containers.iter().filter_map(parse::container).collect();
+            self.containers = containers.iter().filter_map(parse::container).ordered();
             let listed = &self.containers;
             let mut known = self.shared.lock();
             known.inspected.retain(|id, _| listed.get(id).is_some_and(|one| one.status == ContainerStatus::Running));
@@ -113,7 +113,7 @@ impl Reader {
             known.oom.retain(|id| listed.contains_key(id));
         }
         if let Some(images) = images {
-            self.images = Arc::new(images.iter().filter_map(parse::image).collect());
+            self.images = Arc::new(images.iter().filter_map(parse::image).ordered());
             let listed = &self.images;
             self.shared.lock().versions.retain(|id, _| listed.contains_key(id));
         }
@@ -172,7 +172,7 @@ impl Reader {
             .iter()
             .filter(|(id, container)| interest.wants_container(id, container))
             .map(|(_, container)| &container.image)
-            .collect();
+            .ordered();
         let wanted: Vec<ImageId> = {
             let known = self.shared.lock();
             let wanted = self.images.iter().filter(|(id, image)| {

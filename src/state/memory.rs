@@ -8,7 +8,7 @@ use super::directory::StateDirectory;
 use super::file::{self, Durability};
 use super::split::{Durable, Marks, join};
 use crate::decide::{Mark, Memory, Now};
-use crate::domain::Age;
+use crate::domain::{Age, IteratorExt as _};
 
 const MEMORY: &str = "memory.json";
 const MARKS: &str = "marks.json";
@@ -54,7 +54,7 @@ impl Store {
         let (memory, stamps) = if is_this_boot {
             let known = memory.marks();
             let stamps = stamps.into_iter().filter(|(mark, _)| known.contains(mark));
-            let stamps = stamps.map(|(mark, stamp)| (mark, Duration::from_millis(stamp))).collect();
+            let stamps = stamps.map(|(mark, stamp)| (mark, Duration::from_millis(stamp))).ordered();
             (memory, stamps)
         } else {
             (memory.after_reboot(), BTreeMap::new())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Arrival, InstanceMemory, Mark, Memory, Promotion, Proven, UnitMemory};
-use crate::domain::{Base, ImageId, Instance};
+use crate::domain::{Base, ImageId, Instance, IteratorExt as _};
 
 /// The version of both files' format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ impl Durable {
             };
             (unit != DurableUnit::default()).then(|| (base.clone(), unit))
         });
-        Self { format: Format, units: units.collect() }
+        Self { format: Format, units: units.ordered() }
     }
 }
 
@@ -134,7 +134,7 @@ impl Marks {
             format: Format,
             boot_id: boot_id.to_owned(),
             instances: instances.collect(),
-            units: units.collect(),
+            units: units.ordered(),
             stamps,
         }
     }
@@ -142,7 +142,7 @@ impl Marks {
 
 /// Puts the halves together again.
 pub(super) fn join(durable: Durable, instances_and_units: Marks) -> Memory {
-    let mut memory = Memory { instances: instances_and_units.instances.into_iter().collect(), units: BTreeMap::new() };
+    let mut memory = Memory { instances: instances_and_units.instances.into_iter().ordered(), units: BTreeMap::new() };
     for (base, ObservedUnit { images, error }) in instances_and_units.units {
         memory.units.insert(base, UnitMemory { images, error, ..UnitMemory::default() });
     }

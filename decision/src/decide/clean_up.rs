@@ -9,7 +9,7 @@ use super::names_on_disk::NamesOnDisk;
 use super::observation::{Image, Observation};
 use super::plan::{Action, Purpose, Step};
 use super::report::{Because, Wake};
-use crate::domain::{Age, Base, ImageId, Reference, Version};
+use crate::domain::{Age, Base, ImageId, IteratorExt as _, Reference, Version};
 
 /// What there is to judge, once for a unit.
 pub(super) struct CleanUp<'a> {
@@ -49,6 +49,7 @@ impl CleanUp<'_> {
                 }
                 (*id, because)
             })
+            // In order already, and many.
             .collect()
     }
 
@@ -118,7 +119,7 @@ impl CleanUp<'_> {
         for version in &self.last_versions {
             // Memory knows by id what ran as this version: its tag may name a rebuilt image by now.
             let ran = memory.proven().filter(|(image, ran)| *ran == version && names.is_kube(image));
-            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| *image)).collect();
+            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| *image)).ordered();
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, version.clone())));
         }
@@ -150,7 +151,7 @@ impl CleanUp<'_> {
             .filter(|(reference, _)| reference.repository.is_local())
             .filter_map(|(reference, id)| reference.tag().map(|tag| (tag.clone(), reference.clone(), id)))
             .filter(|(tag, ..)| !tag.is_latest() && self.promoted.is_none_or(|(_, version)| version != tag))
-            .collect();
+            .ordered();
         local
             .into_iter()
             .filter_map(|(version, reference, image)| {
@@ -188,10 +189,12 @@ impl CleanUp<'_> {
         if !is_kept || is_proven {
             return None;
         }
-        let only_fallback = |id: &ImageId| {
+        let is_free = |(_, id): &(Reference, ImageId)| {
             keep.get(id).is_some_and(|because| because.iter().all(|why| *why == fallback || *why == pinned))
         };
-        if !tagged.iter().all(|(_, id)| only_fallback(id)) {
+        // A registry whose image is in use keeps it, unless no other can take the local image.
+        let free: Vec<_> = tagged.into_iter().filter(is_free).collect();
+        if free.is_empty() {
             keep.entry(*image).or_default().insert(Because::Supersedes(version.clone()));
             return None;
         }
@@ -200,12 +203,12 @@ impl CleanUp<'_> {
             names.apply(&step);
             steps.push(step);
         };
-        for (reference, kube) in &tagged {
+        for (reference, kube) in &free {
             let (reference, from) = (reference.clone(), Some(*kube));
             plan(Step::Tag { image: *image, reference, from, proven_by: BTreeMap::new() }, names);
         }
         plan(Step::RemoveReference { reference: local.clone(), image: *image }, names);
-        for kube in tagged.into_iter().map(|(_, kube)| kube).collect::<BTreeSet<_>>() {
+        for kube in free.into_iter().map(|(_, kube)| kube).ordered::<BTreeSet<_>>() {
             for step in removal(&kube, names, self.index.observation) {
                 plan(step, names);
             }
@@ -279,7 +282,7 @@ impl CleanUp<'_> {
         keep.iter()
             .filter(|(_, because)| is_waiting(because))
             .map(|(image, _)| Wake { mark: self.mark(image), age: self.policy.stable_time })
-            .collect()
+            .ordered()
     }
 
     /// Why an image that is not kept goes.
@@ -298,7 +301,7 @@ impl CleanUp<'_> {
 /// along; by digest where a repository has no tag of it; by id where it has no reference at all.
 fn removal(image: &ImageId, names: &NamesOnDisk<'_>, observation: &Observation) -> Vec<Step> {
     let (tags, digests): (Vec<_>, Vec<_>) = names.of(image).partition(|reference| reference.tag().is_some());
-    let tagged: BTreeSet<_> = tags.iter().map(|reference| &reference.repository).collect();
+    let tagged: BTreeSet<_> = tags.iter().map(|reference| &reference.repository).ordered();
     let untagged = digests.iter().filter(|reference| !tagged.contains(&reference.repository));
     let steps: Vec<Step> = tags
         .iter()
@@ -332,7 +335,7 @@ pub(super) fn remember_images(
     }
     let arrival = if takeover_continues && !takeover_begins { Arrival::During } else { Arrival::Before };
     let first_seen: BTreeSet<ImageId> =
-        named.iter().map(|named| named.id).filter(|id| !memory.images.contains_key(id)).collect();
+        named.iter().map(|named| named.id).filter(|id| !memory.images.contains_key(id)).ordered();
     memory.images.extend(first_seen.iter().map(|id| (*id, arrival)));
     first_seen
 }

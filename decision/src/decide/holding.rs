@@ -8,7 +8,7 @@ use super::observation::{Image, ImageVersion, Owner, SystemState};
 use super::policy::{FeaturePolicy, Policy};
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Age, ImageId, Version};
+use crate::domain::{Age, ImageId, IteratorExt as _, Version};
 
 /// The policies of all features that share a unit, taken together: the careful side wins.
 pub(super) struct UnitPolicy {
@@ -35,7 +35,7 @@ impl UnitPolicy {
             cleanup: policies.iter().all(|policy| policy.cleanup),
             stable_time: policies.iter().map(|policy| policy.stable_time).max().unwrap_or(default.stable_time),
             keep_versions: policies.iter().map(|policy| policy.keep_versions).max().unwrap_or(default.keep_versions),
-            pins: policies.iter().flat_map(|policy| policy.pin.iter().cloned()).collect(),
+            pins: policies.iter().flat_map(|policy| policy.pin.iter().cloned()).ordered(),
         }
     }
 }
@@ -98,7 +98,7 @@ fn not_stable_on(members: &[&Assessment<'_>], image: &ImageId) -> BTreeSet<crate
             !member.takeover().is_some_and(|(takeover, _, is_stable)| is_stable && takeover.image == *image)
         })
         .map(|member| member.rows.instance.clone())
-        .collect()
+        .ordered()
 }
 
 /// What forbids cleaning up after a promotion.

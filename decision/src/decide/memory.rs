@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::observation::Owner;
 use super::report::Ending;
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, StartedAt, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, IteratorExt as _, StartedAt, Version};
 
 /// Everything remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct InstanceMemory {
     pub takeover: Option<Takeover>,
     /// How the last takeover ended before it was stable.
     pub failed: Option<Failure>,
+    /// The container whose takeover was interrupted, however old it was, and its start: should it stand again, it
+    /// starts over.
+    pub interrupted: Option<(ContainerId, StartedAt)>,
 }
 
 /// A takeover: this container, running without interruption since this start.
@@ -187,7 +190,7 @@ impl Memory {
             .units
             .iter()
             .flat_map(|(base, unit)| unit.images.keys().map(|image| Mark::Image { base: base.clone(), image: *image }));
-        takeovers.chain(images).collect()
+        takeovers.chain(images).ordered()
     }
 
     /// What of it still holds after a reboot: no takeover outlives one, and every image seen before is old.
@@ -196,6 +199,7 @@ impl Memory {
         for instance in self.instances.values_mut() {
             instance.takeover = None;
             instance.failed = None;
+            instance.interrupted = None;
         }
         for unit in self.units.values_mut() {
             unit.images.values_mut().for_each(|arrival| *arrival = Arrival::Before);

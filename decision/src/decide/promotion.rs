@@ -10,7 +10,7 @@ use super::observation::Owner;
 use super::plan::{Action, Purpose, Step};
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Base, ImageId, Instance, Reference, Repository, Value, Version};
+use crate::domain::{Base, ImageId, Instance, IteratorExt as _, Reference, Repository, Value, Version};
 
 /// As many stable versions as `keep_versions` may ever ask for.
 const MOST_PREVIOUS: usize = 10;
@@ -78,7 +78,7 @@ pub(super) fn due(members: &[&Assessment<'_>], memory: &UnitMemory, index: &Inde
         None => Due::Promotion(Promotion {
             image: first.image,
             version: first.version.clone(),
-            takeovers: stable.iter().map(|(instance, takeover)| ((*instance).clone(), takeover.key())).collect(),
+            takeovers: stable.iter().map(|(instance, takeover)| ((*instance).clone(), takeover.key())).ordered(),
         }),
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn tag_latest(promotion: &Promotion, base: &Base, names: &NamesOnDisk
             proven_by: BTreeMap::new(),
         })
     });
-    let proven_by = promotion.takeovers.values().cloned().collect();
+    let proven_by = promotion.takeovers.values().cloned().ordered();
     let tag = Step::Tag { image: promotion.image, reference: latest, from, proven_by };
     alias.into_iter().chain([tag]).collect()
 }

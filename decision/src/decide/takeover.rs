@@ -202,7 +202,7 @@ fn stand(
         oom_kills: details.oom_kills,
         image: seen.container.image,
         version: seen.version,
-        head_start: head_start(rows, details, remembered, seen.container, observation),
+        head_start: head_start(seen.id, rows, details, remembered, seen.container, observation),
     });
     let since_seen = if has_begun { Age::ZERO } else { now.takeover(&takeover.mark(&rows.instance)) };
     let age = takeover.head_start.saturating_add(since_seen);
@@ -211,8 +211,9 @@ fn stand(
 
 /// Only an agent that starts into a standing takeover counts from before it looked: from the later of the container's
 /// start and the row's `update_time`. When a process was killed for lack of memory is not known, so then from now; and
-/// an image whose failure is remembered starts over.
+/// an image whose failure is remembered, or a container that was interrupted, starts over.
 fn head_start(
+    id: &ContainerId,
     rows: &InstanceRows<'_>,
     details: &ContainerDetails,
     remembered: Option<&InstanceMemory>,
@@ -221,7 +222,9 @@ fn head_start(
 ) -> Age {
     let failed = remembered.and_then(|memory| memory.failed.as_ref());
     let has_failed = failed.is_some_and(|failure| failure.image == container.image);
-    if observation.just_started && details.oom_kills == 0 && !has_failed {
+    let interrupted = remembered.and_then(|memory| memory.interrupted.as_ref());
+    let was_interrupted = interrupted.is_some_and(|(other, start)| other == id && *start == details.started_at);
+    if observation.just_started && details.oom_kills == 0 && !has_failed && !was_interrupted {
         rows.state.updated.map_or(Age::ZERO, |updated| updated.min(details.started))
     } else {
         Age::ZERO
@@ -303,14 +306,16 @@ fn remember(
     let failure =
         |ended: &Ended| Failure { version: ended.version.clone(), image: ended.image, ending: ended.ending.clone() };
     match standing {
-        Standing::Local(_) => InstanceMemory { set_owner, takeover: None, failed: None },
+        Standing::Local(_) => InstanceMemory { set_owner, ..InstanceMemory::default() },
         Standing::Stands { takeover, .. } => {
-            InstanceMemory { set_owner, takeover: Some(takeover.clone()), failed: None }
+            InstanceMemory { set_owner, takeover: Some(takeover.clone()), ..InstanceMemory::default() }
         }
         Standing::No(_) => InstanceMemory {
             set_owner,
             takeover: None,
-            failed: ended.map(failure).or_else(|| remembered.and_then(|memory| memory.failed.clone())),
+            failed: ended.map(failure).or_else(|| remembered?.failed.clone()),
+            interrupted: remembered
+                .and_then(|memory| memory.takeover.as_ref().map(Takeover::key).or_else(|| memory.interrupted.clone())),
         },
         Standing::Unknown(_) => InstanceMemory { set_owner, ..remembered.cloned().unwrap_or_default() },
     }

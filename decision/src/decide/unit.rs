@@ -13,7 +13,7 @@ use super::policy::Policy;
 use super::promotion::{self, Due};
 use super::report::{Because, ImageReport, Reason, UnitReport, Verdict, Wake};
 use super::takeover::{Assessment, Standing};
-use crate::domain::{Base, ImageId, Version};
+use crate::domain::{Base, ImageId, IteratorExt as _, Version};
 
 /// What was decided for a unit.
 pub(super) struct UnitDecision {
@@ -73,7 +73,7 @@ pub(super) fn decide(
         packages: members
             .iter()
             .filter_map(|member| index.observation.packages.get(&member.rows.instance.feature)?.as_ref())
-            .collect(),
+            .ordered(),
         images: &on_disk,
         first_seen: first_seen.unwrap_or_default(),
     };
@@ -199,12 +199,12 @@ fn last_versions(members: &[&Assessment<'_>], promoted: Option<&Promotion>, memo
             None => row.last_version.get().cloned(),
         })
         .filter(|version| promoted.is_none_or(|promotion| promotion.version != *version))
-        .collect()
+        .ordered()
 }
 
 /// The fallback that comes first: what STATE_DB calls the last version, else what memory does.
 fn fallback_version(clean_up: &CleanUp<'_>, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Option<Version> {
-    let fallbacks: BTreeSet<Version> = clean_up.fallbacks(names, memory).into_values().collect();
+    let fallbacks: BTreeSet<Version> = clean_up.fallbacks(names, memory).into_values().ordered();
     let named = clean_up.last_versions.iter();
     named.chain(memory.previous.iter().map(|proven| &proven.version)).find(|v| fallbacks.contains(*v)).cloned()
 }
@@ -227,5 +227,6 @@ fn image_reports(
             let report = ImageReport { version: now.version(&id), verdict };
             (id, report)
         })
+        // In order already, and many.
         .collect()
 }

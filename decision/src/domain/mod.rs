@@ -6,11 +6,13 @@
 mod age;
 mod ids;
 mod names;
+mod ordered;
 mod reference;
 mod value;
 
 pub use age::Age;
 pub use ids::{ContainerId, ImageId};
 pub use names::{Base, Feature, Instance, InvalidName, Namespace, StartedAt, Version};
+pub use ordered::{IteratorExt, Ordered};
 pub use reference::{InvalidReference, Pointer, Reference, Repository};
 pub use value::{Refused, Value, printable};

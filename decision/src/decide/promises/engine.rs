@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::memory::UnitMemory;
 use super::super::observation::{Image, Observation};
 use super::super::plan::Step;
-use crate::domain::{Base, ContainerId, ImageId, Reference, Repository, Version};
+use crate::domain::{Base, ContainerId, ImageId, IteratorExt as _, Reference, Repository, Version};
 
 /// What is on the disk.
 #[derive(Clone)]
@@ -70,10 +70,10 @@ impl Engine {
             .keys()
             .flat_map(|image| by_name.users.get(image).into_iter().flatten().map(|id| (*(*id), *(*image))));
         Self {
-            references: named.collect(),
-            images: images.keys().map(|id| *(*id)).collect(),
-            anchored: anchored.map(|(id, _)| *(*id)).collect(),
-            users: users.collect(),
+            references: named.ordered(),
+            images: images.keys().map(|id| *(*id)).ordered(),
+            anchored: anchored.map(|(id, _)| *(*id)).ordered(),
+            users: users.ordered(),
             removed: BTreeSet::new(),
         }
     }

@@ -108,6 +108,30 @@ fn case_1_waits_while_the_kube_image_is_in_use() {
 }
 
 #[test]
+fn case_1_is_done_in_the_registries_whose_image_is_free() {
+    let mut switch = Switch::telemetry();
+    let free = kube(BASE, "20201231.11");
+    let busy = kube(BASE, "20201231.11").called("busy");
+    switch.image(&free);
+    let elsewhere = "10.1.0.1:5000/docker-sonic-telemetry:20201231.11";
+    let busy = switch.image(&busy.nameless().named(elsewhere));
+    let _ = switch.look();
+    switch.wait(700);
+    let image = switch.image(&kube(BASE, "84"));
+    switch.upgrade(&on_host("telemetry"), &image);
+    let user = switch.run("somebody", &busy, None);
+    switch.stop(&user);
+    let _ = switch.look();
+    switch.wait(600);
+    switch.act();
+    let ran = Some(local(BASE, "20201231.11").id());
+    assert_eq!(switch.named(&format!("{REGISTRY}/{BASE}:20201231.11")), ran);
+    assert_eq!(switch.named(elsewhere), Some(busy), "in use: it stays as it is");
+    assert_eq!(switch.named(&format!("{BASE}:20201231.11")), None);
+    assert!(!switch.observation.images.contains_key(&free.id()));
+}
+
+#[test]
 fn case_1_is_finished_after_a_crash_at_any_step() {
     let mut undisturbed = case_1();
     let decision = undisturbed.plan_and_act();

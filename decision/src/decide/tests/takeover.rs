@@ -243,6 +243,27 @@ fn the_head_start_of_an_agent_that_starts_into_a_takeover() {
             },
             "stable in 600 s",
         ),
+        (
+            "held after it was stable, then unhealthy, healthy again meanwhile",
+            |s, c| {
+                s.policy(|policy| policy.enabled = false);
+                s.wait(400);
+                let _ = s.look();
+                s.details(c, |d| d.unhealthy = true);
+                let _ = s.look();
+                s.details(c, |d| d.unhealthy = false);
+            },
+            "stable in 600 s",
+        ),
+        (
+            "another version in between",
+            |s, _| {
+                s.write(&on_host("telemetry"), |row| row.container_version = Value::Is(version("99")));
+                let _ = s.look();
+                s.write(&on_host("telemetry"), |row| row.container_version = Value::Is(version("20201231.84")));
+            },
+            "stable in 600 s",
+        ),
     ];
     for (what, change, reason) in cases {
         let (mut switch, container) = taken_over();
