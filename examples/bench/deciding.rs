@@ -5,7 +5,7 @@ use imgmgrd::decide::{
     Container, ContainerDetails, ContainerStatus, FeatureConfiguration, FeatureState, Image, ImageVersion,
     KubeletLabels, Memory, Now, Observation, Owner, Policy, RemoteState, RowKey, SystemState, decide,
 };
-use imgmgrd::domain::{Age, Base, ContainerId, Feature, ImageId, Namespace, StartedAt, Value};
+use imgmgrd::domain::{Age, Base, ContainerId, Feature, ImageId, Namespace, Repositories, StartedAt, Value};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::table::{Table, Unit, median};
@@ -60,6 +60,8 @@ fn cpu() -> f64 {
 /// Every feature is owned by kube and taken over, `latest` is the local image, and the rest are kube images.
 fn observation() -> Observation {
     let mut observation = Observation { config_initialized: true, ..Observation::default() };
+    // As the reader of the engine's list does.
+    let mut repositories = Repositories::default();
     for number in 0..FEATURES {
         let feature: Feature = parse(&format!("feature{number}"));
         let base: Base = parse(&format!("docker-feature{number}"));
@@ -86,14 +88,14 @@ fn observation() -> Observation {
             },
         );
         for version in 0..IMAGES / FEATURES {
-            observation.images_mut().insert(image_id(number, version), image(&base, version));
+            observation.images_mut().insert(image_id(number, version), image(&base, version, &mut repositories));
         }
         observation.containers_mut().insert(container, running(&feature, image_id(number, 0)));
     }
     observation
 }
 
-fn image(base: &Base, version: usize) -> Image {
+fn image(base: &Base, version: usize, repositories: &mut Repositories) -> Image {
     let tag = format!("20201231.{version}");
     // The last one is the local one.
     let is_local = version == IMAGES / FEATURES - 1;
@@ -104,7 +106,7 @@ fn image(base: &Base, version: usize) -> Image {
         vec![format!("{repository}:{tag}"), format!("{repository}@sha256:{version:064x}")]
     };
     Image {
-        references: references.iter().map(|reference| parse(reference)).collect(),
+        references: references.iter().map(|text| repositories.reference(text).expect("a valid reference")).collect(),
         unreadable_references: 0,
         version: ImageVersion::Read(Value::Is(parse(&tag))),
         size: 400_000_000,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::look::Look;
 use super::table;
-use crate::decide::{self, ImageReport, Verdict};
+use crate::decide::{self, Verdict};
 use crate::domain::{Base, ImageId, Reference};
 
 /// What `images --json` says of an image.
@@ -33,15 +33,15 @@ pub(super) struct Image {
 #[must_use]
 pub(super) fn images(look: &Look, bases: Option<&[Base]>) -> Vec<Image> {
     of_bases(look, bases)
-        .map(|(base, id, found, report)| Image {
+        .map(|(base, id, found, verdict)| Image {
             image: base.to_string(),
             features: super::features_of(&look.decision.report, base),
             image_id: id.to_string(),
-            version: report.version.as_ref().map(ToString::to_string),
+            version: found.version_in(base).map(ToString::to_string),
             references: found.references_of(base).map(ToString::to_string).collect(),
             size: found.size,
-            kept: matches!(report.verdict, Verdict::Kept(_)),
-            because: because(report),
+            kept: matches!(verdict, Verdict::Kept(_)),
+            because: because(verdict),
         })
         .collect()
 }
@@ -50,18 +50,18 @@ pub(super) fn images(look: &Look, bases: Option<&[Base]>) -> Vec<Image> {
 fn of_bases<'a>(
     look: &'a Look,
     bases: Option<&'a [Base]>,
-) -> impl Iterator<Item = (&'a Base, &'a ImageId, &'a decide::Image, &'a ImageReport)> {
+) -> impl Iterator<Item = (&'a Base, &'a ImageId, &'a decide::Image, &'a Verdict)> {
     look.decision
         .report
         .units
         .iter()
         .filter(move |(base, _)| bases.is_none_or(|bases| bases.contains(base)))
-        .flat_map(|(base, unit)| unit.images.iter().map(move |(id, report)| (base, id, report)))
-        .filter_map(|(base, id, report)| Some((base, id, look.images.get(id)?, report)))
+        .flat_map(|(base, unit)| unit.images.iter().map(move |(id, verdict)| (base, id, verdict)))
+        .filter_map(|(base, id, verdict)| Some((base, id, look.images.get(id)?, verdict)))
 }
 
-fn because(image: &ImageReport) -> Vec<String> {
-    match &image.verdict {
+fn because(verdict: &Verdict) -> Vec<String> {
+    match verdict {
         Verdict::Kept(because) => because.iter().map(ToString::to_string).collect(),
         Verdict::Removed(because) => vec![because.to_string()],
     }
@@ -71,20 +71,20 @@ fn because(image: &ImageReport) -> Vec<String> {
 #[must_use]
 pub(super) fn render(look: &Look, bases: Option<&[Base]>) -> String {
     let mut table = table::table(&["FEATURE", "VERSION", "IMAGE ID", "SIZE", "REFERENCES", "KEPT", "BECAUSE"]);
-    for (base, id, found, report) in of_bases(look, bases) {
-        let verdict = match report.verdict {
+    for (base, id, found, verdict) in of_bases(look, bases) {
+        let word = match verdict {
             Verdict::Kept(_) => Cell::new("kept"),
             Verdict::Removed(_) => Cell::new("removed").fg(Color::Yellow),
         };
         let references: Vec<String> = found.references_of(base).map(shortened).collect();
         table.add_row([
             Cell::new(super::features_of(&look.decision.report, base).join(", ")),
-            Cell::new(table::optional(report.version.as_ref())),
+            Cell::new(table::optional(found.version_in(base))),
             Cell::new(id.short()),
             Cell::new(table::size(found.size)),
             Cell::new(if references.is_empty() { "-".to_owned() } else { references.join(", ") }),
-            verdict,
-            Cell::new(because(report).join("; ")),
+            word,
+            Cell::new(because(verdict).join("; ")),
         ]);
     }
     table::render(&table)

@@ -12,7 +12,7 @@ use super::client::{self, Engine};
 use super::error::EngineError;
 use super::parse::{self, InspectedContainer};
 use crate::decide::{ContainerStatus, Step};
-use crate::domain::{ContainerId, ImageId, Pointer, Reference, StartedAt};
+use crate::domain::{ContainerId, ImageId, Pointer, Reference, Repositories, StartedAt};
 use crate::failpoint::{self, Fault};
 
 /// How a step went that the engine did not fail.
@@ -192,7 +192,8 @@ async fn remove_image(engine: &Engine, image: &ImageId) -> Result<Outcome, Engin
         return Ok(Outcome::AlreadyDone);
     };
     let (tags, digests) = (now.repo_tags.as_deref(), now.repo_digests.as_deref());
-    let (references, unreadable) = parse::references(tags.unwrap_or_default(), digests.unwrap_or_default());
+    let (references, unreadable) =
+        parse::references(tags.unwrap_or_default(), digests.unwrap_or_default(), &mut Repositories::default());
     if !references.is_empty() || unreadable > 0 {
         return Ok(Outcome::Skipped(Skipped::ImageNamed));
     }

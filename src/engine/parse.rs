@@ -1,6 +1,5 @@
 //! The edge: the engine's answers become words of the domain, or are left out.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bollard::models::{
@@ -10,7 +9,7 @@ use bollard::models::{
 use chrono::{DateTime, Utc};
 
 use crate::decide::{Container, ContainerStatus, Image, ImageVersion, KubeletLabels};
-use crate::domain::{Age, ContainerId, ImageId, Reference, StartedAt, Value, Version};
+use crate::domain::{Age, ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version};
 
 /// The label by which the kubelet names a container (kubernetes, pkg/kubelet/types/labels.go).
 const CONTAINER_NAME: &str = "io.kubernetes.container.name";
@@ -31,19 +30,19 @@ pub(super) struct InspectedContainer {
 }
 
 /// An image of the list. One whose id is no id cannot be spoken of and is left out.
-pub(super) fn image(summary: &ImageSummary) -> Option<(ImageId, Image)> {
+pub(super) fn image(summary: &ImageSummary, repositories: &mut Repositories) -> Option<(ImageId, Image)> {
     let id = summary.id.parse().ok()?;
-    let (references, unreadable_references) = references(&summary.repo_tags, &summary.repo_digests);
+    let (references, unreadable_references) = references(&summary.repo_tags, &summary.repo_digests, repositories);
     let size = u64::try_from(summary.size).unwrap_or_default();
     Some((id, Image { references, unreadable_references, version: ImageVersion::NotRead, size }))
 }
 
 /// Tags and digest references, and how many of them are not understood.
-pub(super) fn references(tags: &[String], digests: &[String]) -> (BTreeSet<Reference>, u16) {
-    let mut understood = BTreeSet::new();
+pub(super) fn references(tags: &[String], digests: &[String], repositories: &mut Repositories) -> (References, u16) {
+    let mut understood = References::default();
     let mut not_understood = 0_u16;
     for text in tags.iter().chain(digests).filter(|text| !stands_for_none(text)) {
-        match text.parse() {
+        match repositories.reference(text) {
             Ok(reference) => {
                 understood.insert(reference);
             }
@@ -178,9 +177,10 @@ mod tests {
     #[test]
     fn no_reference_is_not_an_unreadable_one() {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let none = references(&texts(&["<none>:<none>"]), &texts(&["<none>@<none>"]));
-        assert_eq!(none, (BTreeSet::new(), 0));
-        let (understood, not_understood) = references(&texts(&["docker-snmp:1", "B/AD:x", "docker-snmp:<none>"]), &[]);
+        let none = references(&texts(&["<none>:<none>"]), &texts(&["<none>@<none>"]), &mut Repositories::default());
+        assert_eq!(none, (References::default(), 0));
+        let (understood, not_understood) =
+            references(&texts(&["docker-snmp:1", "B/AD:x", "docker-snmp:<none>"]), &[], &mut Repositories::default());
         assert_eq!((understood.len(), not_understood), (1, 1));
     }
 

@@ -13,7 +13,7 @@ use super::parse::{self, InspectedContainer};
 use super::picture::{Dirty, Picture};
 use crate::clock;
 use crate::decide::{Container, ContainerDetails, ContainerStatus, Image, ImageVersion};
-use crate::domain::{ContainerId, ImageId, IteratorExt as _, Value, Version};
+use crate::domain::{ContainerId, ImageId, IteratorExt as _, Repositories, Value, Version};
 
 /// How many inspections are under way at once: enough to hide the engine's latency, few enough not to load it.
 const CONCURRENT: usize = 8;
@@ -113,7 +113,8 @@ impl Reader {
             known.oom.retain(|id| listed.contains_key(id));
         }
         if let Some(images) = images {
-            self.images = Arc::new(images.iter().filter_map(parse::image).ordered());
+            let mut repositories = Repositories::default();
+            self.images = Arc::new(images.iter().filter_map(|image| parse::image(image, &mut repositories)).ordered());
             let listed = &self.images;
             self.shared.lock().versions.retain(|id, _| listed.contains_key(id));
         }

@@ -33,56 +33,55 @@ pub(super) struct CleanUp<'a> {
     pub(super) first_seen: BTreeSet<ImageId>,
 }
 
-/// Why each image stays. An image that is not in here, or has no reason, goes.
-pub(super) type Keep = BTreeMap<ImageId, BTreeSet<Because>>;
+/// Why each image stays, in the order of [`Because`]. An image that is not in here, or has no reason, goes.
+pub(super) type Keep = BTreeMap<ImageId, Vec<Because>>;
+
+/// One more reason to keep an image.
+fn keep_too(keep: &mut Keep, image: ImageId, because: Because) {
+    let reasons = keep.entry(image).or_default();
+    if let Err(place) = reasons.binary_search(&because) {
+        reasons.insert(place, because);
+    }
+}
 
 impl CleanUp<'_> {
     /// Why each image is to be kept.
     pub(super) fn keep(&self, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Keep {
         let fallbacks = self.fallbacks(names, memory);
-        self.images
-            .iter()
-            .map(|(id, image)| {
-                let mut because = self.keep_one(id, image, names, memory);
-                if let Some(version) = fallbacks.get(id) {
-                    because.insert(Because::Fallback(version.clone()));
-                }
-                (*id, because)
-            })
-            // In order already, and many.
-            .collect()
+        let reasons = |(id, image): &(ImageId, &Image)| {
+            let fallback = fallbacks.get(id).cloned().map(Because::Fallback);
+            (*id, self.keep_one(id, image, fallback, names, memory))
+        };
+        // In order already, and many.
+        self.images.iter().map(reasons).collect()
     }
 
-    fn keep_one(&self, id: &ImageId, image: &Image, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> BTreeSet<Because> {
-        let mut because = BTreeSet::new();
-        if names.latest() == Some(*id) {
-            because.insert(Because::Latest);
-        }
-        if self.promoted.is_some_and(|(promoted, _)| promoted == id) {
-            because.insert(Because::Promoted);
-        }
-        if memory.intention.as_ref().is_some_and(|intention| intention.image == *id) {
-            because.insert(Because::Intended);
-        }
+    /// In the order of [`Because`].
+    fn keep_one(
+        &self,
+        id: &ImageId,
+        image: &Image,
+        fallback: Option<Because>,
+        names: &NamesOnDisk<'_>,
+        memory: &UnitMemory,
+    ) -> Vec<Because> {
+        let is_promoted = self.promoted.is_some_and(|(promoted, _)| promoted == id);
+        let is_intended = memory.intention.as_ref().is_some_and(|intention| intention.image == *id);
         let users = names.users(id);
-        if !users.is_empty() {
-            because.insert(Because::UsedBy(users));
-        }
-        because.extend(self.newness(id, memory));
-        because.extend(self.pinned(id, names, memory).map(Because::Pinned));
-        if self.packages.contains(id) {
-            because.insert(Because::Package);
-        }
-        if self.index.observation.refused.contains(id) {
-            because.insert(Because::EngineRefused);
-        }
-        if let Some(other) = self.index.needed_by_another(id, self.base) {
-            because.insert(Because::NeededBy(other.clone()));
-        }
-        if image.unreadable_references > 0 {
-            because.insert(Because::UnreadableReference);
-        }
-        because
+        let reasons = [
+            (names.latest() == Some(*id)).then_some(Because::Latest),
+            is_promoted.then_some(Because::Promoted),
+            is_intended.then_some(Because::Intended),
+            fallback,
+            (!users.is_empty()).then_some(Because::UsedBy(users)),
+            self.newness(id, memory),
+            self.pinned(id, names, memory).map(Because::Pinned),
+            (image.unreadable_references > 0).then_some(Because::UnreadableReference),
+            self.index.needed_by_another(id, self.base).cloned().map(Because::NeededBy),
+            self.packages.contains(id).then_some(Because::Package),
+            self.index.observation.refused.contains(id).then_some(Because::EngineRefused),
+        ];
+        reasons.into_iter().flatten().collect()
     }
 
     /// New images are an upgrade on its way in.
@@ -195,7 +194,7 @@ impl CleanUp<'_> {
         // A registry whose image is in use keeps it, unless no other can take the local image.
         let free: Vec<_> = tagged.into_iter().filter(is_free).collect();
         if free.is_empty() {
-            keep.entry(*image).or_default().insert(Because::Supersedes(version.clone()));
+            keep_too(keep, *image, Because::Supersedes(version.clone()));
             return None;
         }
         let mut steps = Vec::new();
@@ -212,10 +211,10 @@ impl CleanUp<'_> {
             for step in removal(&kube, names, self.index.observation) {
                 plan(step, names);
             }
-            keep.insert(kube, BTreeSet::new());
+            keep.insert(kube, Vec::new());
             memory.superseded.insert(kube);
         }
-        keep.entry(*image).or_default().insert(fallback);
+        keep_too(keep, *image, fallback);
         Some(Action { purpose: Purpose::KeepLocalImage(version.clone()), steps })
     }
 
@@ -271,7 +270,7 @@ impl CleanUp<'_> {
             let supersedes = Because::Supersedes(version.clone());
             keep.values().any(|because| because.contains(&supersedes))
         };
-        let is_waiting = |because: &BTreeSet<Because>| {
+        let is_waiting = |because: &[Because]| {
             because.iter().any(|because| matches!(because, Because::New { .. }))
                 && because.iter().all(|because| match because {
                     Because::New { .. } => true,

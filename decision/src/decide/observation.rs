@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::domain::{
-    Age, Base, ContainerId, Feature, ImageId, InvalidName, Namespace, Reference, StartedAt, Value, Version,
+    Age, Base, ContainerId, Feature, ImageId, InvalidName, Namespace, Reference, References, StartedAt, Value, Version,
 };
 
 /// Everything a decision is made from, besides memory, policy and the time.
@@ -200,7 +200,7 @@ impl FromStr for NamedContainer {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Image {
     /// Its tags and digest references.
-    pub references: BTreeSet<Reference>,
+    pub references: References,
     /// How many references it has that are not understood. With any, its owner cannot be established and it stays.
     pub unreadable_references: u16,
     /// `IMAGE_VERSION` of its environment.
@@ -227,6 +227,13 @@ impl Image {
             ImageVersion::Read(value) => value.get(),
             ImageVersion::NotRead => None,
         }
+    }
+
+    /// The version for people: `IMAGE_VERSION`, else a tag in the repositories of `base`.
+    #[must_use]
+    pub fn version_in<'a>(&'a self, base: &'a Base) -> Option<&'a Version> {
+        let tags = || self.references_of(base).filter_map(Reference::tag);
+        self.declared_version().or_else(|| tags().find(|tag| !tag.is_latest()))
     }
 
     /// The references in the repositories of `base`.

@@ -93,18 +93,9 @@ pub struct UnitReport {
     /// Why nothing is cleaned up, unless it is.
     pub clean_up_waits: Option<Reason>,
     /// Every image in the unit's repositories or remembered as the unit's.
-    pub images: BTreeMap<ImageId, ImageReport>,
+    pub images: BTreeMap<ImageId, Verdict>,
     /// `latest` names another image than the one that was promoted.
     pub latest_moved: bool,
-}
-
-/// What becomes of an image.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ImageReport {
-    /// Its version.
-    pub version: Option<Version>,
-    /// Whether it stays.
-    pub verdict: Verdict,
 }
 
 /// Whether an image stays, and why.

@@ -1,6 +1,6 @@
 //! The unit of decision: all instances that share an image name are decided together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::clean_up::{CleanUp, Keep, remember_images};
 use super::holding::{self, UnitPolicy};
@@ -11,7 +11,7 @@ use super::observation::Owner;
 use super::plan::Action;
 use super::policy::Policy;
 use super::promotion::{self, Due};
-use super::report::{Because, ImageReport, Reason, UnitReport, Verdict, Wake};
+use super::report::{Because, Reason, UnitReport, Verdict, Wake};
 use super::takeover::{Assessment, Standing};
 use crate::domain::{Base, ImageId, IteratorExt as _, Version};
 
@@ -90,7 +90,7 @@ pub(super) fn decide(
     if waits.is_none() {
         actions.extend(clean_up.remove_images(&mut names, &keep, &unit));
     }
-    let images = image_reports(&clean_up, keep, &unit, &before, waits.as_ref());
+    let images = verdicts(&clean_up, keep, &unit, &before, waits.as_ref());
     if actions.is_empty() {
         unit.error = None;
     }
@@ -210,22 +210,21 @@ fn fallback_version(clean_up: &CleanUp<'_>, names: &NamesOnDisk<'_>, memory: &Un
 }
 
 /// What becomes of each image, for people.
-fn image_reports(
+fn verdicts(
     clean_up: &CleanUp<'_>,
     keep: Keep,
     memory: &UnitMemory,
     now: &NamesOnDisk<'_>,
     waits: Option<&Reason>,
-) -> std::collections::BTreeMap<ImageId, ImageReport> {
+) -> BTreeMap<ImageId, Verdict> {
     keep.into_iter()
         .map(|(id, because)| {
             let verdict = match (because.is_empty(), waits) {
-                (false, _) => Verdict::Kept(because.into_iter().collect()),
+                (false, _) => Verdict::Kept(because.into()),
                 (true, Some(reason)) => Verdict::Kept([Because::NoCleanUp(reason.clone())].into()),
                 (true, None) => Verdict::Removed(clean_up.because_removed(&id, now, memory)),
             };
-            let report = ImageReport { version: now.version(&id), verdict };
-            (id, report)
+            (id, verdict)
         })
         // In order already, and many.
         .collect()

@@ -8,11 +8,13 @@ mod ids;
 mod names;
 mod ordered;
 mod reference;
+mod references;
 mod value;
 
 pub use age::Age;
 pub use ids::{ContainerId, ImageId};
 pub use names::{Base, Feature, Instance, InvalidName, Namespace, StartedAt, Version};
 pub use ordered::{IteratorExt, Ordered};
-pub use reference::{InvalidReference, Pointer, Reference, Repository};
+pub use reference::{InvalidReference, Pointer, Reference, Repositories, Repository};
+pub use references::References;
 pub use value::{Refused, Value, printable};

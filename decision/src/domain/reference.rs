@@ -1,7 +1,7 @@
 //! Image references in the grammar of the distribution project, which Docker and Kubernetes share.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl Repository {
     /// The reference to `tag` in this repository.
     #[must_use]
     pub fn tagged(&self, tag: Version) -> Reference {
-        Reference::new(self.clone(), Pointer::Tag(tag))
+        Reference { repository: self.clone(), pointer: Pointer::Tag(tag) }
     }
 }
 
@@ -74,33 +74,17 @@ pub enum Pointer {
     Digest(Arc<str>),
 }
 
-/// A reference to an image: a repository, and a tag or a digest in it. Cheap to clone.
+/// A reference to an image: a repository, and a tag or a digest in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Reference(Arc<Parts>);
-
-/// What a reference is made of.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Parts {
+pub struct Reference {
     /// The repository.
     pub repository: Repository,
     /// The tag or digest.
     pub pointer: Pointer,
 }
 
-impl Deref for Reference {
-    type Target = Parts;
-
-    fn deref(&self) -> &Parts {
-        &self.0
-    }
-}
-
 impl Reference {
-    fn new(repository: Repository, pointer: Pointer) -> Self {
-        Self(Arc::new(Parts { repository, pointer }))
-    }
-
     /// `BASE:latest`, from which systemd starts the feature.
     #[must_use]
     pub fn latest(base: &Base) -> Option<Self> {
@@ -159,7 +143,28 @@ impl FromStr for Reference {
         let tag = tag.unwrap_or(Version::LATEST).parse::<Version>().map_err(|_| invalid("its tag is malformed"))?;
         let repository = parse_repository(name).map_err(invalid)?;
         let pointer = digest.map_or(Pointer::Tag(tag), |digest| Pointer::Digest(digest.into()));
-        Ok(Self::new(repository, pointer))
+        Ok(Self { repository, pointer })
+    }
+}
+
+/// The repositories seen so far, for references that share them: a switch has few repositories with many tags each.
+#[derive(Debug, Default)]
+pub struct Repositories(BTreeSet<Repository>);
+
+impl Repositories {
+    /// Parses a reference, which shares its repository with others.
+    ///
+    /// # Errors
+    /// As parsing does.
+    pub fn reference(&mut self, text: &str) -> Result<Reference, InvalidReference> {
+        let mut reference: Reference = text.parse()?;
+        match self.0.get(&reference.repository) {
+            Some(known) => reference.repository = known.clone(),
+            None => {
+                self.0.insert(reference.repository.clone());
+            }
+        }
+        Ok(reference)
     }
 }
 

@@ -11,7 +11,7 @@ const BASE: &str = "docker-sonic-telemetry";
 /// The verdict on an image.
 fn because(switch: &mut Switch, image: &Described) -> Result<Vec<String>, String> {
     let decision = switch.look();
-    match &decision.report.units[&base(BASE)].images[&image.id()].verdict {
+    match &decision.report.units[&base(BASE)].images[&image.id()] {
         Verdict::Kept(because) => Ok(because.iter().map(ToString::to_string).collect()),
         Verdict::Removed(because) => Err(because.to_string()),
     }
