@@ -9,7 +9,7 @@ use super::execution::Carried;
 use super::rows::{RowContext, Was, image_row};
 use crate::clock;
 use crate::database::{RowChange, Rows};
-use crate::decide::{InstanceReport, Observing, Purpose, Reason, Report, Stability, Step};
+use crate::decide::{InstanceReport, Observing, Purpose, Reason, Report, Settled, Stability, Step};
 use crate::domain::{Base, Feature, ImageId, Instance, Version};
 
 /// An event worth remembering.
@@ -107,8 +107,8 @@ pub(super) fn account(
 pub(super) fn found(report: &Report) -> Vec<Event> {
     let ended = report.instances.iter().filter_map(|(instance, told)| ended(instance, told));
     let promoted = report.units.iter().filter_map(|(base, unit)| {
-        let (version, image) = unit.newly_promoted.as_ref()?;
-        Some(promoted(report, base, version, image))
+        let settled = unit.settled.as_ref()?;
+        Some(if settled.is_rollback { rolled_back(report, base, settled) } else { promoted(report, base, settled) })
     });
     ended.chain(promoted.flatten()).collect()
 }
@@ -201,7 +201,24 @@ fn log_transition(instance: &Instance, report: &InstanceReport, reason: &str, wa
     }
 }
 
-fn promoted(report: &Report, base: &Base, version: &Version, image: &ImageId) -> Vec<Event> {
+fn rolled_back(report: &Report, base: &Base, Settled { version, image, .. }: &Settled) -> Vec<Event> {
+    instances_of(report, base)
+        .filter(|(_, told)| told.stability != Stability::Local)
+        .map(|(instance, told)| {
+            let from = told.version.as_ref().map_or("", Version::as_str);
+            tracing::warn!(feature = %instance, version = %version, image = %image, from, "rolled back");
+            Event {
+                instance: instance.clone(),
+                event: "rolled back",
+                version: Some(version.clone()),
+                image: Some(*image),
+                detail: format!("{base}:latest is this image again, by an operator"),
+            }
+        })
+        .collect()
+}
+
+fn promoted(report: &Report, base: &Base, Settled { version, image, .. }: &Settled) -> Vec<Event> {
     instances_of(report, base)
         .filter(|(_, told)| told.image.as_ref() == Some(image))
         .map(|(instance, _)| {
@@ -230,7 +247,7 @@ pub(super) fn carried_out(carried: &Carried, report: &Report) -> Vec<Event> {
         .map(|(instance, _)| instance)
         .collect();
     let (event, version) = match &carried.purpose {
-        Purpose::Promote(version) => (None, Some(version)),
+        Purpose::Promote(version) | Purpose::RollBack(version) => (None, Some(version)),
         Purpose::RestoreLatest(version) => (Some("restored"), Some(version)),
         Purpose::RecordVersions(version) => (None, Some(version)),
         Purpose::DropLocalTag(version) | Purpose::KeepLocalImage(version) => (Some("cleaned"), Some(version)),

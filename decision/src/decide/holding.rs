@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::index::Index;
 use super::memory::UnitMemory;
-use super::observation::{Image, ImageVersion, Owner, SystemState};
+use super::observation::{Image, ImageVersion, Order, Owner, SystemState};
 use super::policy::{FeaturePolicy, Policy};
 use super::report::Reason;
 use super::takeover::Assessment;
@@ -40,6 +40,11 @@ impl UnitPolicy {
     }
 }
 
+/// What an operator asks for.
+pub(super) fn order(members: &[&Assessment<'_>], index: &Index<'_>) -> Option<Order> {
+    members.iter().find_map(|member| index.observation.orders.get(&member.rows.instance.feature)).copied()
+}
+
 /// What forbids any change to the engine for this unit.
 pub(super) fn any_change(index: &Index<'_>, policy: &UnitPolicy) -> Option<Reason> {
     if index.observation.kubernetes.disabled {
@@ -69,7 +74,10 @@ pub(super) fn promotion(
         .or_else(|| {
             under_takeover().any(|member| member.rows.configuration.is_none()).then_some(Reason::ConfigurationAbsent)
         })
-        .or_else(|| (memory.rolled_back.as_ref() == Some(image)).then(|| Reason::RolledBack(version.clone())))
+        .or_else(|| {
+            let is_held = memory.rolled_back.as_ref() == Some(image);
+            (is_held && order(members, index) != Some(Order::Promote)).then(|| Reason::RolledBack(version.clone()))
+        })
         .or_else(|| {
             under_takeover()
                 .any(|member| index.observation.packages.contains_key(&member.rows.instance.feature))

@@ -96,9 +96,17 @@ pub struct Promotion {
     pub image: ImageId,
     /// Its version.
     pub version: Version,
-    /// The takeovers: which container of which instance, since which start.
+    /// The takeovers: which container of which instance, since which start. None if an operator rolled back to it.
     #[serde(with = "pairs")]
     pub takeovers: BTreeMap<Instance, (ContainerId, StartedAt)>,
+}
+
+impl Promotion {
+    /// Whether an operator asked for it to take the place of a later version: no takeover has proven it now.
+    #[must_use]
+    pub fn is_rollback(&self) -> bool {
+        self.takeovers.is_empty()
+    }
 }
 
 /// A version that was stable once.

@@ -4,7 +4,7 @@
 //! - identity: [`identity`](self) (`identity.rs`), which instances there are: `instances.rs`
 //! - takeover and stability: `takeover.rs`
 //! - the unit of decision: `unit.rs`
-//! - promotion: `promotion.rs`
+//! - promotion: `promotion.rs`; rollback by an operator: `roll_back.rs`
 //! - clean-up, keep rules and the three cases: `clean_up.rs`
 //! - holding back: `holding.rs`
 //! - the promises, as an independent second opinion on every plan: `promises.rs`
@@ -25,6 +25,7 @@ mod policy;
 pub mod promises;
 mod promotion;
 mod report;
+mod roll_back;
 mod takeover;
 #[cfg(test)]
 mod tests;
@@ -35,4 +36,5 @@ pub use memory::*;
 pub use observation::*;
 pub use plan::*;
 pub use policy::*;
+pub use promotion::Settled;
 pub use report::*;

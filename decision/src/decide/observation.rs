@@ -33,6 +33,8 @@ pub struct Observation {
     /// The images that the engine refused to remove because something uses them. Not asked for again until the
     /// engine reports that something changed.
     pub refused: BTreeSet<ImageId>,
+    /// What an operator asks for at this moment.
+    pub orders: BTreeMap<Feature, Order>,
     /// This is the first look of a process that has just started: what stands may have begun before.
     pub just_started: bool,
 }
@@ -47,6 +49,16 @@ impl Observation {
     pub fn containers_mut(&mut self) -> &mut BTreeMap<ContainerId, Container> {
         Arc::make_mut(&mut self.containers)
     }
+}
+
+/// What an operator may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// The version that runs is good: promote it without waiting any longer. Every other check stays.
+    Promote,
+    /// Make the last version `latest` again.
+    Rollback,
 }
 
 /// The key of a `FEATURE` row and the namespace of its database.

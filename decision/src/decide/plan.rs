@@ -38,6 +38,8 @@ pub struct Action {
 pub enum Purpose {
     /// Promotion: make this version the local `latest`, steps 1 and 2. Without it, nothing else of the unit is done.
     Promote(Version),
+    /// An operator rolls back: make this version the local `latest` again. Without it, nothing else of the unit is done.
+    RollBack(Version),
     /// `latest` is gone while the promoted image is on the disk: tag it again.
     RestoreLatest(Version),
     /// Promotion, step 3: write the versions to STATE_DB.
@@ -54,7 +56,7 @@ impl Purpose {
     /// Whether the unit's remaining actions depend on this one.
     #[must_use]
     pub fn is_required(&self) -> bool {
-        matches!(self, Self::Promote(_) | Self::RestoreLatest(_))
+        matches!(self, Self::Promote(_) | Self::RollBack(_) | Self::RestoreLatest(_))
     }
 }
 
@@ -132,6 +134,7 @@ impl fmt::Display for Purpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Promote(version) => write!(f, "promote {version}"),
+            Self::RollBack(version) => write!(f, "roll back to {version}"),
             Self::RestoreLatest(version) => write!(f, "restore latest to {version}"),
             Self::RecordVersions(version) => write!(f, "record {version} as stable"),
             Self::DropLocalTag(version) => write!(f, "drop the local tag {version}"),

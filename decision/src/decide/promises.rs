@@ -153,7 +153,10 @@ impl<'a> Judge<'a> {
     /// Each takeover of the unit that stands in memory is on this image, the containers are theirs, run since they took
     /// over and are healthy, and nobody rolled back from the image.
     fn promote(&self, image: &ImageId, proven_by: &BTreeMap<ContainerId, StartedAt>) -> Result<(), Broken> {
-        if self.unit.and_then(|unit| unit.rolled_back.as_ref()) == Some(image) {
+        let is_ordered = self.instances.iter().any(|instance| {
+            self.observation.orders.get(&instance.feature) == Some(&super::observation::Order::Promote)
+        });
+        if self.unit.and_then(|unit| unit.rolled_back.as_ref()) == Some(image) && !is_ordered {
             return Err(Broken::RolledBack(*image));
         }
         let takeovers: Vec<_> = self.takeovers().collect();
@@ -174,14 +177,20 @@ impl<'a> Judge<'a> {
         if is_proven { Ok(()) } else { Err(Broken::LatestUnproven) }
     }
 
-    /// Only a `latest` that is gone may be tagged without a takeover, and only as what was promoted.
+    /// Without a takeover `latest` may be tagged only where it is gone, as what was promoted, or where an operator rolls
+    /// back from another image.
     fn restore(&self, image: &ImageId, latest: Option<&ImageId>) -> Result<(), Broken> {
         let Some(unit) = self.unit else { return Err(Broken::LatestUnproven) };
         if unit.rolled_back.as_ref() == Some(image) {
             return Err(Broken::RolledBack(*image));
         }
         let was_promoted = unit.promoted.as_ref().is_some_and(|promoted| promoted.image == *image);
-        if was_promoted && latest.is_none() { Ok(()) } else { Err(Broken::LatestUnproven) }
+        let is_rollback = unit.intention.as_ref().is_some_and(|it| it.is_rollback() && it.image == *image);
+        if (was_promoted && latest.is_none()) || (is_rollback && unit.rolled_back.is_some()) {
+            Ok(())
+        } else {
+            Err(Broken::LatestUnproven)
+        }
     }
 
     fn remove_container(&self, id: &ContainerId, engine: &Engine) -> Result<(), Broken> {

@@ -25,6 +25,11 @@ pub(super) enum Due {
     Held(Reason),
 }
 
+/// Whether the instance is to be owned by kube.
+pub(super) fn is_kube(member: &Assessment<'_>) -> bool {
+    member.set_owner == Some(Owner::Kube)
+}
+
 /// Whether `promotion` was for the takeover that stands at `member`.
 pub(super) fn covers(promotion: Option<&Promotion>, member: &Assessment<'_>) -> bool {
     let key = promotion.and_then(|promotion| promotion.takeovers.get(&member.rows.instance));
@@ -33,14 +38,30 @@ pub(super) fn covers(promotion: Option<&Promotion>, member: &Assessment<'_>) -> 
 
 /// An intention whose image `latest` names by now has become the promotion; the crash, if there was one, was after
 /// step 1.
-pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option<(Version, ImageId)> {
+pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option<Settled> {
     let done = memory.intention.take_if(|intention| names.latest() == Some(intention.image))?;
-    remember_as_previous(memory, &done.image);
-    let promoted = (done.version.clone(), done.image);
+    if done.is_rollback() {
+        // What was rolled back from is no fallback.
+        memory.previous.retain(|proven| proven.image != done.image);
+    } else {
+        remember_as_previous(memory, &done.image);
+    }
+    let settled = Settled { version: done.version.clone(), image: done.image, is_rollback: done.is_rollback() };
     memory.promoted = Some(done);
     memory.finished = false;
-    memory.rolled_back.take_if(|image| *image == promoted.1);
-    Some(promoted)
+    memory.rolled_back.take_if(|image| *image == settled.image);
+    Some(settled)
+}
+
+/// A promotion or rollback that was found to be done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Settled {
+    /// The version that is `latest` now.
+    pub version: Version,
+    /// Its image.
+    pub image: ImageId,
+    /// An operator asked for it.
+    pub is_rollback: bool,
 }
 
 /// Puts what is promoted in front of what was promoted before, unless it is `new`.
@@ -163,6 +184,7 @@ pub(super) fn action(version: &Version, steps: Vec<Step>) -> Option<Action> {
 }
 
 /// Step 3: `container_stable_version` is this version, `container_last_version` the previous stable one if it differs.
+/// After a rollback that is the one promoted before, which what was rolled back from is not.
 pub(super) fn record_versions(
     promotion: &Promotion,
     members: &[&Assessment<'_>],
@@ -170,14 +192,17 @@ pub(super) fn record_versions(
 ) -> Option<Action> {
     let steps: Vec<Step> = members
         .iter()
-        .filter(|member| covers(Some(promotion), member))
+        .filter(|member| covers(Some(promotion), member) || (promotion.is_rollback() && is_kube(member)))
         .flat_map(|member| &member.rows.rows)
         .filter(|(_, row)| !row.stable_version.is(&promotion.version))
-        .map(|(key, row)| Step::RecordVersions {
-            row: key.clone(),
-            stable: promotion.version.clone(),
-            last: last_version(&row.stable_version, &row.last_version, &promotion.version, memory)
-                .filter(|last| !row.last_version.is(last)),
+        .map(|(key, row)| {
+            let last = if promotion.is_rollback() {
+                memory.previous.iter().map(|proven| &proven.version).find(|last| **last != promotion.version).cloned()
+            } else {
+                last_version(&row.stable_version, &row.last_version, &promotion.version, memory)
+            };
+            let last = last.filter(|last| !row.last_version.is(last));
+            Step::RecordVersions { row: key.clone(), stable: promotion.version.clone(), last }
         })
         .collect();
     (!steps.is_empty()).then(|| Action { purpose: Purpose::RecordVersions(promotion.version.clone()), steps })

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::memory::Mark;
 use super::observation::{Owner, RemoteState};
+use super::promotion::Settled;
 use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Refused, Version};
 
 /// What a decision found, and why.
@@ -88,8 +89,10 @@ pub struct UnitReport {
     pub latest: Option<ImageId>,
     /// The version promoted last.
     pub promoted: Option<Version>,
-    /// A promotion that this look found to be done.
-    pub newly_promoted: Option<(Version, ImageId)>,
+    /// A promotion or rollback that this look found to be done.
+    pub settled: Option<Settled>,
+    /// What comes of an operator's order: the version that it makes or made `latest`, or why it cannot be.
+    pub order: Option<Result<Version, Reason>>,
     /// Why nothing is cleaned up, unless it is.
     pub clean_up_waits: Option<Reason>,
     /// Every image in the unit's repositories or remembered as the unit's.
@@ -317,6 +320,8 @@ pub enum Reason {
     PackageReference,
     /// The second opinion refused the plan.
     Violation(String),
+    /// There is no version to roll back to: the one that was promoted before, if any, is not on the disk.
+    NoLastVersion(Option<Version>),
     /// Acting failed.
     Failed(String),
     /// Nothing that was promoted stands.
@@ -394,6 +399,13 @@ impl fmt::Display for Reason {
                 f.write_str("sonic-package-manager starts it from an image id, not from its latest tag")
             }
             Self::Violation(what) => write!(f, "stopped, the plan would break a promise: {what}"),
+            Self::NoLastVersion(Some(version)) => {
+                write!(
+                    f,
+                    "the last version, {version}, is not on the disk; deploy it through Kubernetes to have it back"
+                )
+            }
+            Self::NoLastVersion(None) => f.write_str("no other version was promoted before"),
             Self::Failed(error) => f.write_str(error),
             Self::NothingPromoted => f.write_str("no promoted Kubernetes container stands"),
             Self::Disconnected => f.write_str("the switch is not connected to Kubernetes (connected=false)"),

@@ -5,7 +5,7 @@ use super::index::Index;
 use super::instances::InstanceRows;
 use super::memory::{Failure, InstanceMemory, Memory, Now, Takeover};
 use super::observation::{
-    Container, ContainerDetails, ContainerStatus, NamedContainer, Observation, Owner, RemoteState,
+    Container, ContainerDetails, ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState,
 };
 use super::policy::Policy;
 use super::report::{Ended, Ending, Reason};
@@ -206,7 +206,8 @@ fn stand(
     });
     let since_seen = if has_begun { Age::ZERO } else { now.takeover(&takeover.mark(&rows.instance)) };
     let age = takeover.head_start.saturating_add(since_seen);
-    Standing::Stands { is_stable: age >= stable_time, takeover, age, has_begun }
+    let is_ordered = observation.orders.get(&rows.instance.feature) == Some(&Order::Promote);
+    Standing::Stands { is_stable: age >= stable_time || is_ordered, takeover, age, has_begun }
 }
 
 /// Only an agent that starts into a standing takeover counts from before it looked: from the later of the container's

@@ -7,11 +7,12 @@ use super::holding::{self, UnitPolicy};
 use super::index::Index;
 use super::memory::{Memory, Now, Promotion, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
-use super::observation::Owner;
+use super::observation::{Order, Owner};
 use super::plan::Action;
 use super::policy::Policy;
-use super::promotion::{self, Due};
+use super::promotion::{self, Due, Settled};
 use super::report::{Because, Reason, UnitReport, Verdict, Wake};
+use super::roll_back;
 use super::takeover::{Assessment, Standing};
 use crate::domain::{Base, ImageId, IteratorExt as _, Version};
 
@@ -48,18 +49,27 @@ pub(super) fn decide(
     let is_known = is_kube || remembered.is_some();
     let begins = remembered.is_none() || has_begun(members);
     let first_seen = is_known.then(|| remember_images(base, &mut unit, index, is_continued(members), begins));
-    let rolled_back_from = |image: &ImageId| members.iter().any(|m| m.takeover().is_some_and(|t| t.0.image != *image));
-    unit.rolled_back.take_if(|image| rolled_back_from(image));
+    let taken_over = |image: &ImageId| {
+        members.iter().any(|member| match &member.standing {
+            Standing::Stands { takeover, has_begun, .. } => *has_begun && takeover.image != *image,
+            _ => false,
+        })
+    };
+    unit.rolled_back.take_if(|image| taken_over(image));
 
     let before = NamesOnDisk::new(base, index);
     let mut names = before.clone();
     let settled = promotion::settle(&mut unit, &names);
-    let (mut actions, held) = promote(base, members, index, &unit_policy, &mut unit, &mut names);
-    let newly_promoted = settled.or_else(|| promoted_without_a_step(remembered, &unit).filter(|_| actions.is_empty()));
+    let Promoting { mut actions, held, order } = promote(base, members, index, &unit_policy, &mut unit, &mut names);
+    let settled = settled.or_else(|| promoted_without_a_step(remembered, &unit).filter(|_| actions.is_empty()));
     let promoted = unit.intention.clone().or_else(|| unit.promoted.clone());
     let stands = promoted.as_ref().filter(|promotion| members.iter().any(|m| promotion::covers(Some(promotion), m)));
-    if let Some(promotion) = stands.filter(|_| holding::any_change(index, &unit_policy).is_none()) {
-        actions.extend(promotion::record_versions(promotion, members, &unit));
+    let is_unrecorded = |rollback: &&Promotion| rollback.is_rollback() && (unit.intention.is_some() || !unit.finished);
+    let recorded = stands.or_else(|| promoted.as_ref().filter(is_unrecorded));
+    if let Some(promotion) = recorded.filter(|_| holding::any_change(index, &unit_policy).is_none()) {
+        let action = promotion::record_versions(promotion, members, &unit);
+        unit.finished |= promotion.is_rollback() && unit.intention.is_none() && action.is_none();
+        actions.extend(action);
     }
 
     let on_disk = index.images_of_unit(base, &unit);
@@ -100,7 +110,8 @@ pub(super) fn decide(
         latest_moved: latest.is_some() && unit.promoted.as_ref().is_some_and(|p| latest.as_ref() != Some(&p.image)),
         latest,
         promoted: unit.promoted.as_ref().map(|promotion| promotion.version.clone()),
-        newly_promoted,
+        settled,
+        order,
         clean_up_waits: waits,
         images,
     };
@@ -108,8 +119,17 @@ pub(super) fn decide(
     UnitDecision { actions, report, memory, held, last_version, wakes }
 }
 
-/// What the stable takeovers call for: a promotion, the rest of one, or a `latest` that is gone. Changes `names` as the
-/// steps will. The second answer is what forbids promoting.
+/// What is to become of `latest`.
+struct Promoting {
+    actions: Vec<Action>,
+    /// What forbids promoting.
+    held: Option<Reason>,
+    /// What comes of an operator's order.
+    order: Option<Result<Version, Reason>>,
+}
+
+/// What the stable takeovers or an operator call for: a promotion or rollback, the rest of one, or a `latest` that is
+/// gone. Changes `names` as the steps will.
 fn promote(
     base: &Base,
     members: &[&Assessment<'_>],
@@ -117,32 +137,85 @@ fn promote(
     policy: &UnitPolicy,
     unit: &mut UnitMemory,
     names: &mut NamesOnDisk<'_>,
-) -> (Vec<Action>, Option<Reason>) {
-    let mut actions = Vec::new();
-    let mut held = None;
-    unit.intention = None;
+) -> Promoting {
+    let mut promoting = Promoting { actions: Vec::new(), held: None, order: None };
+    let begun =
+        unit.intention.take().filter(|intention| intention.is_rollback() && names.image(&intention.image).is_some());
+    let order = holding::order(members, index);
+    let rollback = match order {
+        Some(Order::Rollback) => match roll_back::target(members, unit, names, index, policy) {
+            Ok(rollback) => {
+                promoting.order = Some(Ok(rollback.version.clone()));
+                roll_back::begin(rollback.clone(), members, unit, names);
+                Some(rollback)
+            }
+            Err(reason) => {
+                promoting.order = Some(Err(reason));
+                None
+            }
+        },
+        _ => begun,
+    };
+    if let Some(rollback) = rollback {
+        // One that a crash or a failure interrupted goes on.
+        if holding::any_change(index, policy).is_none() {
+            promoting.actions.extend(roll_back::action(&rollback, base, members, &mut names.clone(), index));
+        }
+        unit.intention = Some(rollback);
+    } else {
+        promote_stable(base, members, index, policy, unit, names, &mut promoting);
+    }
+    if order == Some(Order::Promote) {
+        promoting.order = Some(match (&promoting.held, &unit.intention) {
+            (Some(reason), _) => Err(reason.clone()),
+            (None, Some(intention)) => Ok(intention.version.clone()),
+            (None, None) => nothing_to_promote(members, unit),
+        });
+    }
+    if members.iter().any(|member| promotion::is_kube(member)) && holding::any_change(index, policy).is_none() {
+        promoting.actions.extend(promotion::restore_latest(base, unit, names));
+    }
+    promoting.actions.iter().flat_map(|action: &Action| &action.steps).for_each(|step| names.apply(step));
+    promoting
+}
+
+/// What the stable takeovers call for.
+fn promote_stable(
+    base: &Base,
+    members: &[&Assessment<'_>],
+    index: &Index<'_>,
+    policy: &UnitPolicy,
+    unit: &mut UnitMemory,
+    names: &NamesOnDisk<'_>,
+    promoting: &mut Promoting,
+) {
     match promotion::due(members, unit, index, policy) {
-        Due::Nothing => actions.extend(finish(members, unit, names, index, policy)),
-        Due::Held(reason) => held = Some(reason),
+        Due::Nothing => promoting.actions.extend(finish(members, unit, names, index, policy)),
+        Due::Held(reason) => promoting.held = Some(reason),
         Due::Promotion(due) => {
             promotion::intend(due.clone(), members, unit, names);
+            let mut then = names.clone();
             let mut steps = promotion::tag_latest(&due, base, names);
-            steps.iter().for_each(|step| names.apply(step));
-            steps.extend(promotion::remove_stale_containers(members, names, index));
+            steps.iter().for_each(|step| then.apply(step));
+            steps.extend(promotion::remove_stale_containers(members, &then, index));
             if steps.is_empty() {
                 // Everything is so already: it only has to be remembered as promoted.
                 promotion::settle(unit, names);
                 unit.finished = true;
             }
-            actions.extend(promotion::action(&due.version, steps));
+            promoting.actions.extend(promotion::action(&due.version, steps));
         }
     }
-    let is_kube = members.iter().any(|member| member.set_owner == Some(Owner::Kube));
-    if is_kube && holding::any_change(index, policy).is_none() {
-        actions.extend(promotion::restore_latest(base, unit, names));
+}
+
+/// What an operator is told who asks for a promotion when none is due.
+fn nothing_to_promote(members: &[&Assessment<'_>], unit: &UnitMemory) -> Result<Version, Reason> {
+    let promoted = unit.promoted.as_ref();
+    match members.iter().find(|member| !promotion::covers(promoted, member)).map(|member| &member.standing) {
+        Some(Standing::Local(reason) | Standing::No(reason) | Standing::Unknown(reason)) => Err(reason.clone()),
+        Some(Standing::Stands { .. }) => Err(Reason::PromotionDue),
+        None => promoted.map(|promotion| promotion.version.clone()).ok_or(Reason::NothingPromoted),
     }
-    actions.iter().flat_map(|action: &Action| &action.steps).for_each(|step| names.apply(step));
-    (actions, held)
 }
 
 /// Steps that a crash or a failure left of a promotion whose step 1 is done.
@@ -164,10 +237,11 @@ fn finish(
 }
 
 /// A promotion for which nothing had to be done.
-fn promoted_without_a_step(remembered: Option<&UnitMemory>, unit: &UnitMemory) -> Option<(Version, ImageId)> {
+fn promoted_without_a_step(remembered: Option<&UnitMemory>, unit: &UnitMemory) -> Option<Settled> {
     let promoted = unit.promoted.as_ref().filter(|_| unit.intention.is_none())?;
     let is_new = remembered.and_then(|unit| unit.promoted.as_ref()) != Some(promoted);
-    is_new.then(|| (promoted.version.clone(), promoted.image))
+    let (version, image) = (promoted.version.clone(), promoted.image);
+    is_new.then(|| Settled { version, image, is_rollback: promoted.is_rollback() })
 }
 
 /// A takeover that stood at the last look goes on.

@@ -4,6 +4,7 @@ mod clean_up;
 mod histories;
 mod identity;
 mod keep;
+mod orders;
 mod promises;
 mod promotion;
 mod takeover;

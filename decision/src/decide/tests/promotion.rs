@@ -70,9 +70,9 @@ fn a_promotion_for_which_nothing_has_to_be_done_is_one() {
     switch.wait(600);
     let decision = switch.look();
     assert!(decision.plan.is_empty());
-    assert_eq!(decision.report.units[&base(BASE)].newly_promoted, Some((version(V84), kube(BASE, V84).id())));
+    assert_eq!(decision.report.units[&base(BASE)].settled.as_ref().map(|it| it.image), Some(kube(BASE, V84).id()));
     assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Stable);
-    assert_eq!(switch.look().report.units[&base(BASE)].newly_promoted, None, "told once");
+    assert_eq!(switch.look().report.units[&base(BASE)].settled, None, "told once");
 }
 
 /// Step 0 and section "Holding back".

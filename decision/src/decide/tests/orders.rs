@@ -1,0 +1,151 @@
+//! What operators ask for: a promotion without waiting, and a rollback.
+
+use super::super::fixtures::*;
+use super::super::*;
+use super::promoted;
+use crate::domain::ImageId;
+
+const BASE: &str = "docker-sonic-telemetry";
+
+fn order(switch: &mut Switch, order: Order) {
+    switch.observation.orders.insert(feature("telemetry"), order);
+}
+
+/// Carries out what the order asks for; what came of it.
+fn obey(switch: &mut Switch, asked: Order) -> Result<String, String> {
+    order(switch, asked);
+    let decision = switch.plan_and_act();
+    switch.observation.orders.clear();
+    switch.act();
+    let told = decision.report.units[&base(BASE)].order.clone().expect("an answer");
+    told.map(|version| version.to_string()).map_err(|reason| reason.to_string())
+}
+
+fn latest(switch: &Switch) -> Option<ImageId> {
+    switch.named(&format!("{BASE}:latest"))
+}
+
+/// 60 was promoted, then 84.
+fn upgraded() -> Switch {
+    let mut switch = Switch::telemetry();
+    promoted(&mut switch, &kube(BASE, "60"));
+    promoted(&mut switch, &kube(BASE, "84"));
+    assert_eq!(latest(&switch), Some(kube(BASE, "84").id()));
+    switch
+}
+
+/// 84 runs since a moment.
+fn observing() -> Switch {
+    let mut switch = Switch::telemetry();
+    promoted(&mut switch, &kube(BASE, "60"));
+    let image = switch.image(&kube(BASE, "84"));
+    switch.upgrade(&on_host("telemetry"), &image);
+    let _ = switch.look();
+    switch
+}
+
+#[test]
+fn a_promotion_by_order_does_not_wait() {
+    let mut switch = observing();
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("84".to_owned()));
+    assert_eq!(latest(&switch), Some(kube(BASE, "84").id()));
+    assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Stable);
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("84".to_owned()), "it is so already");
+}
+
+#[test]
+fn every_other_check_stays() {
+    type Change = fn(&mut Switch);
+    let cases: &[(&str, Change, &str)] = &[
+        ("disabled", |s| s.observation.kubernetes.disabled = true, "Kubernetes is disabled"),
+        ("policy", |s| s.policy(|policy| policy.enabled = false), "policy state=disabled"),
+        ("loading", |s| s.observation.config_initialized = false, "CONFIG_DB is being loaded"),
+        (
+            "unhealthy",
+            |s| {
+                let container = s.kube_container("telemetry");
+                s.details(&container, |details| details.unhealthy = true);
+            },
+            "is unhealthy",
+        ),
+        ("gone", |s| s.gone(&on_host("telemetry")), "current_owner is none"),
+    ];
+    for (what, change, reason) in cases {
+        let mut switch = observing();
+        change(&mut switch);
+        let told = obey(&mut switch, Order::Promote).expect_err(what);
+        assert!(told.contains(reason), "{what}: {told}");
+        assert_eq!(latest(&switch), Some(kube(BASE, "60").id()), "{what}");
+    }
+}
+
+#[test]
+fn a_rollback_makes_the_last_version_latest_and_holds_the_other() {
+    let mut switch = upgraded();
+    assert_eq!(obey(&mut switch, Order::Rollback), Ok("60".to_owned()));
+    assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
+    let row = switch.row(&on_host("telemetry"));
+    assert!(row.stable_version.is(&version("60")), "{row:?}");
+    let held = (Stability::Held, "an operator rolled back from 84".to_owned());
+    assert_eq!(switch.stability(&on_host("telemetry")), held);
+    // However often it is started again, and after a reboot.
+    switch.wait(10_000);
+    switch.restart_agent();
+    assert_eq!(switch.stability(&on_host("telemetry")), held);
+    let image = switch.image(&kube(BASE, "84"));
+    switch.upgrade(&on_host("telemetry"), &image);
+    let _ = switch.look();
+    switch.wait(10_000);
+    switch.act();
+    assert_eq!(switch.stability(&on_host("telemetry")), held);
+    assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
+    // A person promotes it after all.
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("84".to_owned()));
+    assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Stable);
+}
+
+#[test]
+fn another_image_ends_what_a_rollback_holds() {
+    let mut switch = upgraded();
+    obey(&mut switch, Order::Rollback).unwrap();
+    promoted(&mut switch, &kube(BASE, "91"));
+    assert_eq!(latest(&switch), Some(kube(BASE, "91").id()));
+    let last = &switch.memory.units[&base(BASE)].previous[0];
+    assert_eq!(last.image, kube(BASE, "60").id(), "what was rolled back from is no fallback");
+}
+
+#[test]
+fn without_a_last_version_nothing_changes() {
+    let mut switch = Switch::telemetry();
+    promoted(&mut switch, &kube(BASE, "60"));
+    let before = switch.references();
+    let told = obey(&mut switch, Order::Rollback).unwrap_err();
+    assert!(told.contains("not on the disk") || told.contains("no other version"), "{told}");
+    assert_eq!(switch.references(), before);
+    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, None);
+}
+
+#[test]
+fn a_rollback_is_finished_after_a_crash_at_any_step() {
+    let mut undisturbed = upgraded();
+    obey(&mut undisturbed, Order::Rollback).unwrap();
+    let mut planned = upgraded();
+    order(&mut planned, Order::Rollback);
+    let decision = planned.look();
+    let steps: Vec<Step> = decision.plan.units.values().flatten().flat_map(|action| action.steps.clone()).collect();
+    assert!(!steps.is_empty());
+    for done in 0..=steps.len() {
+        let mut killed = upgraded();
+        order(&mut killed, Order::Rollback);
+        let _ = killed.look();
+        killed.observation.orders.clear();
+        for step in &steps[..done] {
+            killed.step(step).unwrap();
+        }
+        killed.restart_agent();
+        killed.act();
+        assert_eq!(latest(&killed), latest(&undisturbed), "killed after {done} steps");
+        assert_eq!(killed.row(&on_host("telemetry")), undisturbed.row(&on_host("telemetry")), "after {done} steps");
+        assert_eq!(killed.memory.units, undisturbed.memory.units, "killed after {done} steps");
+    }
+}
