@@ -206,7 +206,7 @@ fn rolled_back(report: &Report, base: &Base, Settled { version, image, .. }: &Se
         .filter(|(_, told)| told.stability != Stability::Local)
         .map(|(instance, told)| {
             let from = told.version.as_ref().map_or("", Version::as_str);
-            tracing::warn!(feature = %instance, version = %version, image = %image, from, "rolled back");
+            tracing::info!(feature = %instance, version = %version, image = %image, from, "rolled back");
             Event {
                 instance: instance.clone(),
                 event: "rolled back",

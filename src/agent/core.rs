@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::account::{self, Event, Moment};
 use super::execution::{Execution, Went};
 use super::observer::Observer;
+use super::orders::{Ordered, Request};
 use super::retry::{Retries, longest_pause};
 use crate::clock;
 use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, Written};
@@ -187,6 +188,22 @@ impl Core {
         if !std::mem::replace(&mut self.is_save_failing, true) {
             tracing::error!(%error, "the state directory cannot be written; nothing is changed until it can");
         }
+    }
+
+    /// Takes up what an operator asks for: the next looks decide on it.
+    ///
+    /// # Errors
+    /// If there is no such feature, in words for people.
+    pub(super) fn take_order(&mut self, request: Request) -> Result<Ordered, String> {
+        let (observation, memory) = (self.observer.observation(), self.store.memory());
+        let ordered = Ordered::new(request, &observation.instances(memory), &observation.instances_of_kube(memory))?;
+        ordered.put_into(self.observer.observation_mut());
+        Ok(ordered)
+    }
+
+    /// The order is carried out, or cannot be.
+    pub(super) fn drop_order(&mut self) {
+        self.observer.observation_mut().orders.clear();
     }
 
     /// The part of the plan that may be carried out now.

@@ -9,15 +9,18 @@
 //! ```
 
 mod account;
+mod control;
 mod core;
 mod execution;
 mod observer;
 mod once;
+mod orders;
 mod retry;
 mod rows;
 mod service;
 
-pub use once::run_once;
+pub use once::{obey, run_once};
+pub use orders::{Answer, Reply, Request};
 pub use service::run;
 
 pub use self::core::AgentError;

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::control::{Asked, Control};
 use super::core::{AgentError, Core, Decided, carry_out};
 use super::execution::{Execution, Went};
+use super::orders::{Ordered, Reply, Told};
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::database::{self, Databases};
-use crate::decide::{Action, Mark, Plan, Step};
+use crate::decide::{Action, Mark, Order, Plan, Step};
 use crate::domain::{Base, IteratorExt as _};
 use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
 use crate::logging::Logging;
@@ -45,6 +47,9 @@ pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), Agent
     let core = Core::new(settings, Databases::new(&config), logging)?;
     let (interest, interested) = watch::channel(Interest::default());
     let watcher = Arc::new(engine::watch(engine.clone(), interested));
+    let control = Control::listen(&settings.paths.state_dir).map_err(|error| {
+        tracing::warn!(%error, "no control socket: promote and rollback need the agent to be stopped");
+    });
     let service = Service {
         core,
         engine,
@@ -57,6 +62,8 @@ pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), Agent
         acting: Acting::Idle,
         hold: Hold::default(),
         carried_out: Plan::default(),
+        control: control.ok(),
+        ordered: None,
         pace: Pace::default(),
         resync_at: Instant::now() + RESYNC,
     };
@@ -80,8 +87,17 @@ enum Wake {
     Engine,
     Due,
     Resync,
+    Asked(Asked),
     Confirmed(Result<Picture, EngineError>),
     Stepped(Went),
+}
+
+/// An order that is being carried out.
+struct InHand {
+    ordered: Ordered,
+    reply: oneshot::Sender<Reply>,
+    /// What the decision that is being carried out says to it.
+    told: Option<Told>,
 }
 
 struct Service {
@@ -97,6 +113,9 @@ struct Service {
     hold: Hold,
     /// The plan that was carried out last. If the next look asks for the very same again, it had no effect.
     carried_out: Plan,
+    control: Option<Control>,
+    /// What an operator asked for and was not told yet what came of.
+    ordered: Option<InHand>,
     pace: Pace,
     resync_at: Instant,
 }
@@ -128,6 +147,7 @@ impl Service {
             Wake::Engine => self.engine_changed().await,
             Wake::Due => self.confirm(),
             Wake::Resync => self.resync(),
+            Wake::Asked(asked) => self.asked(asked).await,
             Wake::Confirmed(Ok(picture)) => self.confirmed(&picture).await,
             Wake::Confirmed(Err(error)) => self.not_confirmed(&error).await,
             Wake::Stepped(went) => self.stepped(went).await,
@@ -149,6 +169,7 @@ impl Service {
                 Err(_) => Wake::Stop,
             },
             () = async { sleep_until(pause).await; self.core.databases.changed().await } => Wake::Rows,
+            Some(asked) = next_request(&mut self.control), if self.ordered.is_none() => Wake::Asked(asked),
             () = sleep_until(self.resync_at) => Wake::Resync,
         }
     }
@@ -233,12 +254,57 @@ impl Service {
         });
     }
 
-    /// Decides and publishes on what is known; a plan has to be confirmed before it is carried out.
-    async fn look(&mut self) {
-        if !self.has_rows || !self.core.observer.has_seen_engine() || !self.is_ready_to_start() {
+    /// An operator asks for something.
+    async fn asked(&mut self, Asked { request, reply }: Asked) {
+        let is_held = self.hold.until.is_some_and(|until| until > Instant::now());
+        if is_held || self.engine_state.borrow().picture.is_none() {
+            // Whoever asked may have gone away since; here and below nobody is left to tell then.
+            let _ = reply.send(Reply::Refused("the engine or Redis cannot be read right now; see the log".to_owned()));
             return;
         }
-        let Ok(decided) = self.core.look() else { return };
+        let ordered = match self.core.take_order(request) {
+            Ok(ordered) => ordered,
+            Err(refusal) => {
+                let _ = reply.send(Reply::Refused(refusal));
+                return;
+            }
+        };
+        self.ordered = Some(InHand { ordered, reply, told: None });
+        if self.look().await {
+            self.answer_unless_due();
+        } else {
+            self.end_order(Reply::Refused("it cannot be decided on right now; see the log".to_owned()));
+        }
+    }
+
+    /// Answers an operator if nothing is to be done about what was asked for.
+    fn answer_unless_due(&mut self) {
+        let (Some(InHand { ordered, told: None, .. }), Some(decided)) = (&self.ordered, &self.latest) else { return };
+        let bases = ordered.bases(&decided.report);
+        // A person does not wait for a retry.
+        bases.iter().for_each(|base| self.core.retries.succeeded(base));
+        if bases.iter().any(|base| decided.plan.units.contains_key(base)) {
+            self.confirm();
+        } else {
+            let answers = ordered.told(&decided.report).answers();
+            self.end_order(Reply::Answers(answers));
+        }
+    }
+
+    fn end_order(&mut self, reply: Reply) {
+        self.core.drop_order();
+        if let Some(in_hand) = self.ordered.take() {
+            let _ = in_hand.reply.send(reply);
+        }
+    }
+
+    /// Decides and publishes on what is known; a plan has to be confirmed before it is carried out. Whether there is a
+    /// new decision.
+    async fn look(&mut self) -> bool {
+        if !self.has_rows || !self.core.observer.has_seen_engine() || !self.is_ready_to_start() {
+            return false;
+        }
+        let Ok(decided) = self.core.look() else { return false };
         self.tell_interest();
         let busy = self.busy(&decided);
         self.publish(&decided, &busy).await;
@@ -247,6 +313,7 @@ impl Service {
         if is_due {
             self.confirm();
         }
+        true
     }
 
     /// The first look needs a picture in which all that matters was inspected: what stands then may have begun before.
@@ -316,12 +383,23 @@ impl Service {
         let busy = plan.units.keys().cloned().ordered();
         plan.units.retain(|base, _| bases.contains(base));
         self.carried_out = plan.clone();
+        if let Some(in_hand) = &mut self.ordered {
+            let bases = in_hand.ordered.bases(&decided.report);
+            if bases.iter().any(|base| plan.units.contains_key(base)) {
+                in_hand.told = Some(in_hand.ordered.told(&decided.report));
+                if in_hand.ordered.request.order == Order::Rollback {
+                    // It is in the memory now. A look in between must not take it for another step back.
+                    self.core.drop_order();
+                }
+            }
+        }
         if !plan.is_empty() {
             self.begin(Execution::new(plan));
         }
         self.publish(&decided, &busy).await;
         let is_all = busy.iter().all(|base| bases.contains(base));
         self.latest = Some(decided);
+        self.answer_unless_due();
         if !is_all {
             // A unit came due in the meantime; what it depends on was not read. While others are acted on, this waits.
             self.confirm();
@@ -333,6 +411,7 @@ impl Service {
         self.acting = Acting::Idle;
         self.hold.extend();
         self.hold.tell(error);
+        self.end_order(Reply::Refused(format!("the engine cannot be read: {error}")));
         if let Some(decided) = self.latest.take() {
             self.publish(&decided, &BTreeSet::new()).await;
             self.latest = Some(decided);
@@ -375,6 +454,9 @@ impl Service {
             |base: &Base| execution.failed.contains_key(base) || execution.skipped.contains_key(base);
         self.carried_out.units.retain(|base, _| !has_had_a_setback(base));
         if let Some(decided) = self.latest.take() {
+            if let Some(told) = self.ordered.as_mut().and_then(|in_hand| in_hand.told.take()) {
+                self.end_order(Reply::Answers(told.after(&execution)));
+            }
             if self.core.conclude(*execution, &decided).await.is_err() {
                 tracing::debug!("what was done could not be recorded; the next look finds it");
             }
@@ -404,6 +486,13 @@ async fn acted(acting: &mut Acting) -> Wake {
             Ok(went) => Wake::Stepped(went),
             Err(_) => Wake::Stop,
         },
+    }
+}
+
+async fn next_request(control: &mut Option<Control>) -> Option<Asked> {
+    match control {
+        Some(control) => control.next().await,
+        None => std::future::pending().await,
     }
 }
 

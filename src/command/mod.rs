@@ -1,7 +1,9 @@
 //! The command line.
 
+mod history;
 mod images;
 mod look;
+mod order;
 mod plan;
 mod status;
 mod table;
@@ -14,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::agent::{self, AgentError};
-use crate::decide::{Decision, Report};
+use crate::decide::{Decision, Order, Report};
 use crate::domain::{Base, Feature, Instance};
 use crate::logging::{Logging, LoggingError};
 use crate::settings::{Overrides, Settings, SettingsError};
@@ -45,6 +47,28 @@ enum Command {
     Images(Selection),
     /// Show what would be done now and why, changing nothing
     Plan(Selection),
+    /// Show what happened to each feature's images, newest first
+    History(Selection),
+    /// Make the version that runs the local latest without waiting any longer; every other check stays
+    Promote {
+        /// The feature, or an instance of it
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        feature: Option<String>,
+        /// Every feature that is to be owned by Kubernetes
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the last version the local latest again; the version that runs is held until another one takes over
+    Rollback {
+        /// The feature, or an instance of it
+        feature: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What to show, and how.
@@ -77,6 +101,12 @@ pub enum CommandError {
         /// What there is.
         known: String,
     },
+    /// An order was not carried out.
+    #[error("{0}")]
+    NotDone(String),
+    /// An order was not carried out for every instance: the answer says for which it was.
+    #[error("not done for every feature")]
+    Partly(String),
     /// The runtime could not be started.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
@@ -91,6 +121,10 @@ impl CommandLine {
     pub fn carry_out(self) -> ExitCode {
         match self.answer() {
             Ok(answer) => print(&answer),
+            Err(CommandError::Partly(answer)) => {
+                print(&answer);
+                ExitCode::FAILURE
+            }
             Err(error) => {
                 let mut stderr = std::io::stderr().lock();
                 // Nobody is left to tell when stderr is closed.
@@ -130,6 +164,13 @@ impl CommandLine {
                 let (Decision { plan, report, .. }, bases) = (&look.decision, selection.bases(&look)?);
                 let bases = bases.as_deref();
                 selection.answer(|| plan::plans(plan, report, bases), || plan::render(plan, report, bases))
+            }
+            Command::History(selection) => history::answer(&selection, &settings, &runtime),
+            Command::Promote { feature, json, .. } => {
+                order::carry_out(Order::Promote, feature.as_deref(), json, &settings, &runtime)
+            }
+            Command::Rollback { feature, json } => {
+                order::carry_out(Order::Rollback, Some(&feature), json, &settings, &runtime)
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Arrival, InstanceMemory, Mark, Memory, Promotion, Proven, UnitMemory};
-use crate::domain::{Base, ImageId, Instance, IteratorExt as _};
+use crate::domain::{Base, ContainerId, ImageId, Instance, IteratorExt as _, StartedAt};
 
 /// The version of both files' format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub(super) struct Durable {
 #[serde(deny_unknown_fields)]
 struct DurableUnit {
     intention: Option<Promotion>,
+    #[serde(default)]
+    approved: Vec<(Instance, (ContainerId, StartedAt))>,
     promoted: Option<Promotion>,
     finished: bool,
     previous: Vec<Proven>,
@@ -88,10 +90,20 @@ impl Durable {
     pub(super) fn of(memory: &Memory) -> Self {
         let units = memory.units.iter().filter_map(|(base, unit)| {
             // Named one by one: whoever adds a field decides here where it belongs.
-            let UnitMemory { intention, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } =
-                unit;
+            let UnitMemory {
+                intention,
+                approved,
+                promoted,
+                finished,
+                previous,
+                rolled_back,
+                superseded,
+                images: _,
+                error: _,
+            } = unit;
             let unit = DurableUnit {
                 intention: intention.clone(),
+                approved: approved.iter().map(|(instance, key)| (instance.clone(), key.clone())).collect(),
                 promoted: promoted.clone(),
                 finished: *finished,
                 previous: previous.clone(),
@@ -106,8 +118,10 @@ impl Durable {
 
 fn is_same_unit(one: &UnitMemory, other: &UnitMemory) -> bool {
     // Named one by one, as below.
-    let UnitMemory { intention, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } = one;
+    let UnitMemory { intention, approved, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } =
+        one;
     *intention == other.intention
+        && *approved == other.approved
         && *promoted == other.promoted
         && *finished == other.finished
         && *previous == other.previous
@@ -147,9 +161,10 @@ pub(super) fn join(durable: Durable, instances_and_units: Marks) -> Memory {
         memory.units.insert(base, UnitMemory { images, error, ..UnitMemory::default() });
     }
     for (base, durable) in durable.units {
-        let DurableUnit { intention, promoted, finished, previous, rolled_back, superseded } = durable;
+        let DurableUnit { intention, approved, promoted, finished, previous, rolled_back, superseded } = durable;
         let unit = memory.units.entry(base).or_default();
         unit.intention = intention;
+        unit.approved = approved.into_iter().ordered();
         unit.promoted = promoted;
         unit.finished = finished;
         unit.previous = previous;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod errors;
+mod orders;
 mod plan;
 
 use std::process::Output;

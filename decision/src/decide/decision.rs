@@ -142,7 +142,13 @@ fn standing_stability(
     let memory = unit.memory.as_ref();
     let error = memory.and_then(|memory| memory.error.as_ref()).filter(|_| !unit.actions.is_empty());
     let is_covered = promotion::covers(memory.and_then(|memory| memory.promoted.as_ref()), member);
+    let rolled_back = memory.and_then(|memory| memory.rolled_back.as_ref());
+    let held = member.takeover().filter(|(takeover, ..)| !is_covered && rolled_back == Some(&takeover.image));
     match (is_covered, is_stable) {
+        // However long it has run: waiting leads to nothing.
+        (false, false) if held.is_some() => {
+            (Stability::Held, held.map_or(observing, |(takeover, ..)| Reason::RolledBack(takeover.version.clone())))
+        }
         (false, false) => (Stability::Observing, observing),
         _ if error.is_some() => (Stability::Error, Reason::Failed(error.cloned().unwrap_or_default())),
         (true, _) if unit.report.latest_moved => (Stability::Stable, Reason::LatestMoved),

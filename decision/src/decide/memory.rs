@@ -72,6 +72,9 @@ pub struct Failure {
 pub struct UnitMemory {
     /// What is about to be promoted. Written down before the first step, so that a crash in between is understood.
     pub intention: Option<Promotion>,
+    /// The takeovers that an operator has said to be good, while they stand and are not promoted yet.
+    #[serde(with = "pairs")]
+    pub approved: BTreeMap<Instance, (ContainerId, StartedAt)>,
     /// What was promoted last.
     pub promoted: Option<Promotion>,
     /// The promotions of `promoted`'s takeovers are carried out to the last step.

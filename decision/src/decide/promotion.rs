@@ -46,6 +46,7 @@ pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option
     } else {
         remember_as_previous(memory, &done.image);
     }
+    memory.approved.clear();
     let settled = Settled { version: done.version.clone(), image: done.image, is_rollback: done.is_rollback() };
     memory.promoted = Some(done);
     memory.finished = false;

@@ -51,6 +51,7 @@ pub(super) fn begin(
     let promoted = memory.promoted.as_ref().map(|promoted| promoted.image);
     let from = running.chain(promoted).chain(names.latest()).find(|image| *image != rollback.image);
     memory.rolled_back = from.or(memory.rolled_back);
+    memory.approved.clear();
     memory.intention = Some(rollback);
 }
 

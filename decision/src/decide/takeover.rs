@@ -3,7 +3,7 @@
 use super::identity;
 use super::index::Index;
 use super::instances::InstanceRows;
-use super::memory::{Failure, InstanceMemory, Memory, Now, Takeover};
+use super::memory::{Failure, InstanceMemory, Memory, Now, Takeover, UnitMemory};
 use super::observation::{
     Container, ContainerDetails, ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState,
 };
@@ -81,7 +81,10 @@ pub(super) fn assess<'a>(
         _ if runs_locally(&rows) => Standing::Local(runs_locally_reason(&rows, base.as_ref().ok(), index)),
         Value::Absent => Standing::No(Reason::OwnerUnknown),
         Value::Is(Owner::Kube) => match complete(&rows, &container, &base, index, memory) {
-            Ok(seen) => stand(&rows, seen, remembered, index.observation, stable_time, now),
+            Ok(seen) => {
+                let unit = base.as_ref().ok().and_then(|base| memory.units.get(base));
+                stand(&rows, seen, remembered, unit, index.observation, stable_time, now)
+            }
             Err(reason @ Reason::NotInspected(_)) => Standing::Unknown(reason),
             Err(reason) => Standing::No(reason),
         },
@@ -184,6 +187,7 @@ fn stand(
     rows: &InstanceRows<'_>,
     seen: Complete<'_>,
     remembered: Option<&InstanceMemory>,
+    unit: Option<&UnitMemory>,
     observation: &Observation,
     stable_time: Age,
     now: &Now,
@@ -207,7 +211,9 @@ fn stand(
     let since_seen = if has_begun { Age::ZERO } else { now.takeover(&takeover.mark(&rows.instance)) };
     let age = takeover.head_start.saturating_add(since_seen);
     let is_ordered = observation.orders.get(&rows.instance.feature) == Some(&Order::Promote);
-    Standing::Stands { is_stable: age >= stable_time || is_ordered, takeover, age, has_begun }
+    let approved = unit.and_then(|unit| unit.approved.get(&rows.instance));
+    let is_approved = is_ordered || approved.is_some_and(|key| *key == takeover.key());
+    Standing::Stands { is_stable: age >= stable_time || is_approved, takeover, age, has_begun }
 }
 
 /// Only an agent that starts into a standing takeover counts from before it looked: from the later of the container's

@@ -56,6 +56,10 @@ pub(super) fn decide(
         })
     };
     unit.rolled_back.take_if(|image| taken_over(image));
+    unit.approved.retain(|instance, key| {
+        let stands = |member: &&&Assessment<'_>| member.takeover().is_some_and(|(takeover, ..)| takeover.key() == *key);
+        members.iter().filter(|member| member.rows.instance == *instance).any(|member| stands(&member))
+    });
 
     let before = NamesOnDisk::new(base, index);
     let mut names = before.clone();
@@ -172,10 +176,13 @@ fn promote(
             (None, None) => nothing_to_promote(members, unit),
         });
     }
-    if members.iter().any(|member| promotion::is_kube(member)) && holding::any_change(index, policy).is_none() {
-        promoting.actions.extend(promotion::restore_latest(base, unit, names));
-    }
     promoting.actions.iter().flat_map(|action: &Action| &action.steps).for_each(|step| names.apply(step));
+    if members.iter().any(|member| promotion::is_kube(member)) && holding::any_change(index, policy).is_none() {
+        if let Some(restoring) = promotion::restore_latest(base, unit, names) {
+            restoring.steps.iter().for_each(|step| names.apply(step));
+            promoting.actions.push(restoring);
+        }
+    }
     promoting
 }
 
@@ -193,6 +200,11 @@ fn promote_stable(
         Due::Nothing => promoting.actions.extend(finish(members, unit, names, index, policy)),
         Due::Held(reason) => promoting.held = Some(reason),
         Due::Promotion(due) => {
+            if holding::order(members, index) == Some(Order::Promote) {
+                // It goes on to be carried out when the order is gone.
+                unit.approved.clone_from(&due.takeovers);
+                unit.rolled_back.take_if(|image| *image == due.image);
+            }
             promotion::intend(due.clone(), members, unit, names);
             let mut then = names.clone();
             let mut steps = promotion::tag_latest(&due, base, names);

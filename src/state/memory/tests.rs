@@ -45,6 +45,7 @@ fn full() -> Memory {
     };
     let unit = UnitMemory {
         intention: Some(promotion(1)),
+        approved: promotion(1).takeovers,
         promoted: Some(promotion(2)),
         finished: true,
         previous: vec![Proven { version: "1".parse().unwrap(), image: image(3) }],

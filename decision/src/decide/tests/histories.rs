@@ -69,6 +69,22 @@ fn what_once_went_wrong() {
             Kind::OneFeature,
             vec![upgrade(0, 1), Look, Wait(599), Health(0, true), Look, Health(0, false), Wait(1), RestartAgent],
         ),
+        // What was promoted went with the steps that made something else `latest`.
+        (
+            Kind::OneFeature,
+            vec![
+                upgrade(0, 2),
+                Look,
+                Wait(600),
+                Look,
+                pull(0, false, false),
+                pull(2, false, true),
+                Event::Replace { instance: 0, version: 0 },
+                pull(0, false, false),
+                upgrade(0, 2),
+                Event::Latest(2),
+            ],
+        ),
     ];
     for (kind, history) in histories {
         comes_to_rest(&mut after(kind, &history));

@@ -1,0 +1,124 @@
+//! The control socket: how a command reaches the agent that runs, so that two never act at once.
+//!
+//! One request, one reply, each a line of JSON. The socket is in the state directory and only its owner may use it: who
+//! can reach it could act alone if no agent ran.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::orders::{Reply, Request};
+
+/// The socket's name in the state directory.
+const SOCKET: &str = "control.sock";
+
+/// The longest request or reply: a switch with a thousand features has 100 KiB to say.
+const LONGEST: u64 = 1 << 20;
+
+/// How long a client may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a request may take, steps included: one that removes nothing is done in milliseconds by a healthy engine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A request, and where its reply goes.
+pub(super) struct Asked {
+    pub(super) request: Request,
+    pub(super) reply: oneshot::Sender<Reply>,
+}
+
+/// The socket, which is removed when this is dropped.
+pub(super) struct Control {
+    path: PathBuf,
+    requests: mpsc::Receiver<Asked>,
+}
+
+impl Control {
+    /// Listens in a state directory that is locked: a socket that is there is a killed predecessor's.
+    ///
+    /// # Errors
+    /// If the socket cannot be made.
+    pub(super) fn listen(directory: &Path) -> io::Result<Self> {
+        let path = directory.join(SOCKET);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        // One at a time: the second waits for the first.
+        let (sender, requests) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = serve(stream, &sender).await {
+                        tracing::debug!(%error, "a request could not be answered");
+                    }
+                });
+            }
+        });
+        Ok(Self { path, requests })
+    }
+
+    /// The next request.
+    pub(super) async fn next(&mut self) -> Option<Asked> {
+        self.requests.recv().await
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // If it stays, the next agent removes it.
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+async fn serve(mut stream: UnixStream, requests: &mpsc::Sender<Asked>) -> io::Result<()> {
+    let line = timeout(PATIENCE, read_line(&mut stream)).await??;
+    let reply = match serde_json::from_str(&line) {
+        Ok(request) => {
+            let (reply, answer) = oneshot::channel();
+            let stopped = || Reply::Refused("the agent is stopping".to_owned());
+            match requests.send(Asked { request, reply }).await {
+                Ok(()) => answer.await.unwrap_or_else(|_| stopped()),
+                Err(_) => stopped(),
+            }
+        }
+        Err(error) => Reply::Refused(format!("the request is not understood: {error}")),
+    };
+    write_line(&mut stream, &reply).await
+}
+
+/// Asks the agent that holds `directory`.
+///
+/// # Errors
+/// If it does not answer.
+pub(super) async fn ask(directory: &Path, request: &Request) -> io::Result<Reply> {
+    let asking = async {
+        let mut stream = UnixStream::connect(directory.join(SOCKET)).await?;
+        write_line(&mut stream, request).await?;
+        let line = read_line(&mut stream).await?;
+        serde_json::from_str(&line).map_err(io::Error::other)
+    };
+    timeout(DEADLINE, asking).await?
+}
+
+async fn read_line(stream: &mut UnixStream) -> io::Result<String> {
+    let mut line = String::new();
+    BufReader::new(stream).take(LONGEST).read_line(&mut line).await?;
+    Ok(line)
+}
+
+async fn write_line<T: serde::Serialize>(stream: &mut UnixStream, message: &T) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    stream.write_all(&line).await
+}

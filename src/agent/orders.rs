@@ -1,0 +1,139 @@
+//! What operators ask for, and what they are told: the same, whether a running agent does it or the command itself.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::execution::Execution;
+use crate::decide::{Observation, Order, Report};
+use crate::domain::{Base, Feature, Instance, IteratorExt as _, Version};
+
+/// What an operator asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// What.
+    pub order: Order,
+    /// For which feature or instance; none means all features that are to be owned by kube.
+    pub feature: Option<Feature>,
+}
+
+/// What came of a request for one instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The instance: the feature's name, on a multi-ASIC switch followed by the ASIC's number.
+    pub instance: String,
+    /// It is done.
+    pub done: bool,
+    /// The version that `latest` is now, where it is done.
+    pub version: Option<String>,
+    /// Why it is not done.
+    pub reason: Option<String>,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reply {
+    /// This, for each instance.
+    Answers(Vec<Answer>),
+    /// It could not even be tried.
+    Refused(String),
+}
+
+/// A request that is being carried out.
+#[derive(Debug)]
+pub(super) struct Ordered {
+    pub(super) request: Request,
+    /// The features that it is about.
+    features: BTreeSet<Feature>,
+}
+
+impl Ordered {
+    /// Finds out which features a request is about.
+    ///
+    /// # Errors
+    /// If there is no such feature, in words for people.
+    pub(super) fn new(request: Request, instances: &[Instance], of_kube: &[Instance]) -> Result<Self, String> {
+        let features: BTreeSet<Feature> = match &request.feature {
+            Some(named) => {
+                let meant = instances
+                    .iter()
+                    .filter(|instance| instance.feature == *named || instance.container_name() == named.as_str());
+                meant.map(|instance| instance.feature.clone()).ordered()
+            }
+            None => of_kube.iter().map(|instance| instance.feature.clone()).ordered(),
+        };
+        match &request.feature {
+            Some(named) if features.is_empty() => {
+                let known: Vec<String> = instances.iter().map(ToString::to_string).collect();
+                Err(format!("no feature \"{named}\" on this switch; there are: {}", known.join(", ")))
+            }
+            _ => Ok(Self { request, features }),
+        }
+    }
+
+    /// Tells the next decisions of it.
+    pub(super) fn put_into(&self, observation: &mut Observation) {
+        observation.orders = self.features.iter().map(|feature| (feature.clone(), self.request.order)).ordered();
+    }
+
+    /// The units that it is about.
+    pub(super) fn bases(&self, report: &Report) -> BTreeSet<Base> {
+        let meant = report.instances.iter().filter(|(instance, _)| self.features.contains(&instance.feature));
+        meant.filter_map(|(_, told)| told.base.clone()).ordered()
+    }
+
+    /// What the decision says to it.
+    pub(super) fn told(&self, report: &Report) -> Told {
+        let meant = report.instances.iter().filter(|(instance, _)| self.features.contains(&instance.feature));
+        let told = meant.map(|(instance, told)| {
+            let unit = told.base.as_ref().and_then(|base| report.units.get(base));
+            let answer = match unit.and_then(|unit| unit.order.as_ref()) {
+                Some(Ok(version)) => Answer::done(instance, version),
+                Some(Err(reason)) => Answer::refused(instance, reason.to_string()),
+                None => Answer::refused(instance, told.reason.to_string()),
+            };
+            (told.base.clone(), answer)
+        });
+        Told(told.collect())
+    }
+}
+
+/// What a decision says to an order: it is so already or will be when the plan is carried out, or it cannot be.
+#[derive(Debug)]
+pub(super) struct Told(Vec<(Option<Base>, Answer)>);
+
+impl Told {
+    /// The answers, where nothing had to be done.
+    pub(super) fn answers(self) -> Vec<Answer> {
+        self.0.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    /// The answers, after the plan was carried out.
+    pub(super) fn after(self, execution: &Execution) -> Vec<Answer> {
+        let after = |(base, answer): (Option<Base>, Answer)| {
+            let base = base.filter(|_| answer.done);
+            let failed = base.as_ref().and_then(|base| execution.failed.get(base));
+            let failed = failed.filter(|(purpose, _)| purpose.is_required());
+            let failed = failed.map(|(purpose, why)| format!("could not {purpose}: {why}"));
+            let skipped = || base.as_ref().and_then(|base| execution.skipped.get(base)).cloned();
+            match failed.or_else(skipped) {
+                Some(why) => Answer { done: false, version: None, reason: Some(why), ..answer },
+                None => answer,
+            }
+        };
+        self.0.into_iter().map(after).collect()
+    }
+}
+
+impl Answer {
+    fn done(instance: &Instance, version: &Version) -> Self {
+        Self { instance: instance.to_string(), done: true, version: Some(version.to_string()), reason: None }
+    }
+
+    fn refused(instance: &Instance, reason: String) -> Self {
+        Self { instance: instance.to_string(), done: false, version: None, reason: Some(reason) }
+    }
+}

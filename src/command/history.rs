@@ -1,0 +1,97 @@
+//! `imgmgrd history`: what happened, from the state directory, so that it is told without Redis and the engine, too.
+
+use comfy_table::Cell;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use super::{CommandError, Selection, table};
+use crate::agent::AgentError;
+use crate::database::{self, Databases};
+use crate::logging::Logging;
+use crate::settings::Settings;
+use crate::state::{History, StateDirectory};
+
+/// What `history --json` says of an event.
+#[derive(Debug, Serialize)]
+pub(super) struct Event {
+    /// The instance: the feature's name, on a multi-ASIC switch followed by the ASIC's number.
+    pub(super) instance: String,
+    /// The event's number, which only grows.
+    pub(super) number: u64,
+    /// When, in UTC.
+    pub(super) time: String,
+    /// What: promoted, cleaned, failed, held, rolled back, ...
+    pub(super) event: String,
+    /// The version.
+    pub(super) version: Option<String>,
+    /// Its image.
+    pub(super) image_id: Option<String>,
+    /// More of it, for people.
+    pub(super) detail: String,
+}
+
+/// The events of one feature's instances or of all, newest first.
+pub(super) fn answer(selection: &Selection, settings: &Settings, runtime: &Runtime) -> Result<String, CommandError> {
+    drop(Logging::of_command()?);
+    let history = History::load(StateDirectory::read_only(&settings.paths.state_dir));
+    let events = events(&history, selection.feature.as_deref());
+    if let Some(name) = selection.feature.as_deref().filter(|_| events.is_empty()) {
+        runtime.block_on(is_known(name, settings))?;
+    }
+    selection.answer(|| &events, || render(&events))
+}
+
+fn events(history: &History, feature: Option<&str>) -> Vec<Event> {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let is_meant = |instance: &&str| {
+        feature.is_none_or(|name| {
+            *instance == name || instance.trim_end_matches(|character: char| character.is_ascii_digit()) == name
+        })
+    };
+    let mut events: Vec<Event> = history
+        .instances()
+        .filter(is_meant)
+        .flat_map(|instance| history.entries(instance).map(move |entry| (instance, entry)))
+        .map(|(instance, entry)| Event {
+            instance: instance.to_owned(),
+            number: entry.n,
+            time: entry.time.clone(),
+            event: entry.event.event.clone(),
+            version: some(&entry.event.version),
+            image_id: some(&entry.event.image_id),
+            detail: entry.event.detail.clone(),
+        })
+        .collect();
+    events.sort_by(|one, other| (&other.time, other.number).cmp(&(&one.time, one.number)));
+    events
+}
+
+/// A feature to which nothing has happened yet is no error; one that does not exist is.
+async fn is_known(name: &str, settings: &Settings) -> Result<(), CommandError> {
+    let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)
+        .map_err(AgentError::from)?;
+    let databases = Databases::connect_once(&config).await.map_err(AgentError::from)?;
+    let mut observation = crate::decide::Observation::default();
+    databases.rows().fill(&mut observation);
+    let instances = observation.instances(&crate::decide::Memory::default());
+    let is_meant =
+        |instance: &&crate::domain::Instance| instance.feature.as_str() == name || instance.container_name() == name;
+    if instances.iter().any(|instance| is_meant(&instance)) {
+        return Ok(());
+    }
+    let known: Vec<String> = instances.iter().map(ToString::to_string).collect();
+    let name = crate::domain::printable(name);
+    Err(CommandError::UnknownFeature { name, known: known.join(", ") })
+}
+
+fn render(events: &[Event]) -> String {
+    if events.is_empty() {
+        return "Nothing has happened yet.\n".to_owned();
+    }
+    let mut table = table::table(&["TIME", "FEATURE", "EVENT", "VERSION", "DETAIL"]);
+    for event in events {
+        let version = table::optional(event.version.as_ref());
+        table.add_row([&event.time, &event.instance, &event.event, &version, &event.detail].map(Cell::new));
+    }
+    table::render(&table)
+}

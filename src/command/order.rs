@@ -1,0 +1,55 @@
+//! `imgmgrd promote` and `imgmgrd rollback`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::CommandError;
+use crate::agent::{self, Answer, Reply, Request};
+use crate::decide::Order;
+use crate::domain::printable;
+use crate::logging::{LogLevel, Logging};
+use crate::settings::Settings;
+
+/// Has an order carried out and says what came of it, for each instance. It failed if any instance was refused.
+pub(super) fn carry_out(
+    order: Order,
+    feature: Option<&str>,
+    json: bool,
+    settings: &Settings,
+    runtime: &Runtime,
+) -> Result<String, CommandError> {
+    let logging = Logging::of_command()?;
+    // What it changes is the answer; the log of a change would only say it twice.
+    logging.set_level(LogLevel::Error);
+    let logging = Arc::new(logging);
+    let unknown = |name: &str| CommandError::NotDone(format!("\"{}\" is no feature's name", printable(name)));
+    let feature = feature.map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
+    let reply = runtime.block_on(agent::obey(settings, logging, Request { order, feature }))?;
+    let answers = match reply {
+        Reply::Answers(answers) => answers,
+        Reply::Refused(why) => return Err(CommandError::NotDone(why)),
+    };
+    let text = if json { serde_json::to_string_pretty(&answers)? + "\n" } else { render(order, &answers) };
+    if answers.iter().all(|answer| answer.done) { Ok(text) } else { Err(CommandError::Partly(text)) }
+}
+
+fn render(order: Order, answers: &[Answer]) -> String {
+    let mut text = String::new();
+    for Answer { instance, version, reason, .. } in answers {
+        let _ = match (version, reason) {
+            (Some(version), _) => writeln!(text, "{instance}: latest is {version}"),
+            (None, Some(reason)) => writeln!(text, "{instance}: not {}: {reason}", done(order)),
+            (None, None) => writeln!(text, "{instance}: not {}", done(order)),
+        };
+    }
+    if answers.is_empty() { "No feature is to be owned by Kubernetes.\n".to_owned() } else { text }
+}
+
+fn done(order: Order) -> &'static str {
+    match order {
+        Order::Promote => "promoted",
+        Order::Rollback => "rolled back",
+    }
+}

@@ -1,0 +1,175 @@
+//! `promote`, `rollback` and `history`: with an agent that runs and without one.
+
+use std::process::Output;
+
+use imgmgrd_test_support::agent::Agent;
+use imgmgrd_test_support::kubelet::KubeContainer;
+use imgmgrd_test_support::rows::Instance;
+use imgmgrd_test_support::switch::Switch;
+use serde_json::Value;
+
+use super::{NEW, OLD, OTHER, answer};
+use crate::evidence::everything;
+use crate::scene::{SOON, binary, deploy, local_switch, wait_for_stability};
+
+const FEATURE: &str = "telemetry";
+const BASE: &str = "docker-sonic-telemetry";
+
+/// Telemetry is observed for ten minutes.
+fn observing() -> (Switch, Agent, KubeContainer) {
+    let switch = local_switch(FEATURE, BASE, OLD, 600);
+    let mut agent = switch.agent(binary());
+    wait_for_stability(&switch, &mut agent, FEATURE, "local");
+    let container = deploy(&switch, FEATURE, BASE, NEW);
+    wait_for_stability(&switch, &mut agent, FEATURE, "observing");
+    (switch, agent, container)
+}
+
+/// Telemetry was promoted as `NEW`, then as `OTHER`.
+fn promoted_twice() -> (Switch, Agent, [KubeContainer; 2]) {
+    let (switch, mut agent, first) = observing();
+    answer(&switch, &["promote", FEATURE]);
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    switch.kubelet().remove(&first);
+    switch.feature(FEATURE).goes_away();
+    let second = deploy(&switch, FEATURE, BASE, OTHER);
+    wait_for_stability(&switch, &mut agent, FEATURE, "observing");
+    answer(&switch, &["promote", FEATURE]);
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert_eq!(latest(&switch), Some(second.image_id.clone()));
+    (switch, agent, [first, second])
+}
+
+fn latest(switch: &Switch) -> Option<String> {
+    switch.engine().image_id(&format!("{BASE}:latest"))
+}
+
+fn row(switch: &Switch, field: &str) -> String {
+    switch.feature(FEATURE).feature_row().expect("the row")[field].clone()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a command says that could not be carried out.
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+#[test]
+fn a_promotion_does_not_wait_when_a_person_says_that_it_is_good() {
+    let (switch, mut agent, container) = observing();
+    assert_eq!(answer(&switch, &["promote", FEATURE]), format!("{FEATURE}: latest is {NEW}\n"));
+    assert_eq!(latest(&switch), Some(container.image_id));
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert_eq!(row(&switch, "container_stable_version"), NEW);
+    // It is so already.
+    let again: Value = serde_json::from_str(&answer(&switch, &["promote", "--all", "--json"])).expect("JSON");
+    assert_eq!(
+        (&again[0]["instance"], &again[0]["done"], &again[0]["version"]),
+        (&FEATURE.into(), &true.into(), &NEW.into())
+    );
+    let history = answer(&switch, &["history", FEATURE]);
+    assert!(history.contains("promoted") && history.contains(NEW), "{history}");
+    assert!(agent.is_running());
+}
+
+#[test]
+fn without_an_agent_the_command_does_it_and_the_agent_finds_it_done() {
+    let (switch, agent, container) = observing();
+    assert!(agent.terminate().0.success());
+    assert_eq!(answer(&switch, &["promote", FEATURE]), format!("{FEATURE}: latest is {NEW}\n"));
+    assert_eq!(latest(&switch), Some(container.image_id));
+    let mut agent = switch.agent(binary());
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert!(!agent.log().contains("promote "), "there was nothing left to do: {}", agent.log());
+}
+
+#[test]
+fn every_other_check_stays_and_the_answer_says_which() {
+    let (switch, _agent, _) = observing();
+    let before = latest(&switch);
+    switch.rows().kubernetes_master(true);
+    let said = refused(&switch.command(binary(), &["promote", FEATURE]));
+    assert!(said.contains("Kubernetes is disabled"), "{said}");
+    assert_eq!(latest(&switch), before);
+    let said = refused(&switch.command(binary(), &["promote", "nosuch"]));
+    assert!(said.contains("no feature \"nosuch\"") && said.contains(FEATURE), "{said}");
+    let said = refused(&switch.command(binary(), &["rollback", "$(reboot)"]));
+    assert!(said.contains("is no feature's name"), "{said}");
+}
+
+#[test]
+fn a_rollback_holds_what_it_left_over_restarts_until_another_version_takes_over() {
+    let (switch, mut agent, [first, second]) = promoted_twice();
+    assert_eq!(answer(&switch, &["rollback", FEATURE]), format!("{FEATURE}: latest is {NEW}\n"));
+    assert_eq!(latest(&switch), Some(first.image_id.clone()));
+    wait_for_stability(&switch, &mut agent, FEATURE, "held");
+    assert_eq!(row(&switch, "container_stable_version"), NEW);
+    assert!(switch.feature(FEATURE).published("reason").contains(OTHER), "the version that is held is named");
+    // Killed, started again, and the pod was made anew.
+    agent.kill9();
+    switch.rows().policy(&[("stable_time", "0")]);
+    switch.kubelet().remove(&second);
+    switch.feature(FEATURE).goes_away();
+    let mut agent = switch.agent(binary());
+    deploy(&switch, FEATURE, BASE, OTHER);
+    wait_for_stability(&switch, &mut agent, FEATURE, "held");
+    assert_eq!(latest(&switch), Some(first.image_id));
+    let history = answer(&switch, &["history", FEATURE]);
+    assert!(history.contains("rolled back"), "{history}");
+    // A person promotes it after all.
+    answer(&switch, &["promote", FEATURE]);
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    assert_eq!(latest(&switch), Some(second.image_id));
+}
+
+#[test]
+fn a_rollback_without_an_agent() {
+    let (switch, agent, [first, _]) = promoted_twice();
+    assert!(agent.terminate().0.success());
+    answer(&switch, &["rollback", FEATURE]);
+    assert_eq!(latest(&switch), Some(first.image_id));
+    let mut agent = switch.agent(binary());
+    wait_for_stability(&switch, &mut agent, FEATURE, "held");
+}
+
+#[test]
+fn without_a_last_version_nothing_is_changed() {
+    let (switch, mut agent, _) = observing();
+    answer(&switch, &["promote", FEATURE]);
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    let before = everything(&switch);
+    let said = refused(&switch.command(binary(), &["rollback", FEATURE]));
+    assert!(said.contains("not on the disk") || said.contains("no other version"), "{said}");
+    assert_eq!(everything(&switch), before);
+}
+
+#[test]
+fn what_a_killed_agent_leaves_is_in_nobodys_way() {
+    let (switch, agent, container) = observing();
+    agent.kill9();
+    assert!(switch.file("state").join("control.sock").exists(), "it could not be removed");
+    answer(&switch, &["promote", FEATURE]);
+    assert_eq!(latest(&switch), Some(container.image_id));
+    let agent = switch.agent(binary());
+    agent.wait_until("its start", SOON, || agent.log().contains("started"));
+    agent.terminate();
+    assert!(!switch.file("state").join("control.sock").exists(), "removed with the agent");
+}
+
+#[test]
+fn a_history_needs_neither_redis_nor_an_engine_and_knows_its_features() {
+    let (mut switch, agent, _) = promoted_twice();
+    agent.terminate();
+    assert_eq!(answer(&switch, &["history", "--json", FEATURE]).matches("\"promoted\"").count(), 2);
+    let said = refused(&switch.command(binary(), &["history", "nosuch"]));
+    assert!(said.contains("no feature \"nosuch\""), "{said}");
+    switch.start_locally(&Instance::host("snmp"), BASE, OLD);
+    assert_eq!(answer(&switch, &["history", "snmp"]), "Nothing has happened yet.\n");
+    switch.engine_mut().pause();
+    assert!(answer(&switch, &["history"]).contains("promoted"));
+    switch.engine_mut().resume();
+}
