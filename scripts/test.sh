@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs all tests, failpoints included, and ends with one line of counts. Uses cargo-nextest where it is installed.
+# Runs all tests, failpoints and schemas included, and ends with one line of counts. Uses cargo-nextest where it is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-features=(--workspace --locked --features imgmgrd/failpoints)
+features=(--workspace --locked --features imgmgrd/failpoints,imgmgrd/schema)
 code=0
 
 if cargo nextest --version >/dev/null 2>&1; then
@@ -16,13 +16,18 @@ else
     cargo test "${features[@]}" --no-fail-fast -- "$@" 2>&1 | tee "$log" || code=1
 fi
 
-# Both kinds of summary: "test result: ok. 5 passed; 0 failed; 1 ignored; ..." and
-# "Summary [ 7.5s] 5 tests run: 5 passed (1 slow), 0 failed, 1 skipped".
+# The plugins for SONiC's commands, unless some of the other tests are asked for.
+if [ $# -eq 0 ]; then
+    bash tests/cli/run.sh 2>&1 | tee -a "$log" || code=1
+fi
+
+# All kinds of summary: "test result: ok. 5 passed; 0 failed; 1 ignored; ..." and
+# "Summary [ 7.5s] 5 tests run: 5 passed (1 slow), 0 failed, 1 skipped", "Tests (cli): 5 passed, 0 failed".
 sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
     function count(word,   n) {
         return match($0, "[0-9]+ " word) ? substr($0, RSTART, RLENGTH) + 0 : 0
     }
-    /^test result:/ || /^ *Summary \[/ {
+    /^test result:/ || /^ *Summary \[/ || /^Tests \(cli\):/ {
         passed += count("passed"); failed += count("failed"); skipped += count("ignored") + count("skipped"); seen = 1
     }
     END {

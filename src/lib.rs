@@ -12,6 +12,7 @@
 //! | [`state`] | what outlives the process, in `/var/lib/imgmgrd` |
 //! | [`agent`] | `imgmgrd run`: the loop that connects them |
 //! | [`command`] | the command line |
+//! | `schema` | with the feature of that name: JSON Schemas of rows and answers |
 //! | [`logging`], [`clock`], [`backoff`] | what all of them use |
 
 pub mod agent;
@@ -24,6 +25,8 @@ mod failpoint;
 pub mod files;
 pub mod logging;
 pub mod policy_rows;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod settings;
 pub mod state;
 

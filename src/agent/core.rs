@@ -362,3 +362,24 @@ fn history_row(instance: &crate::domain::Instance, entry: &state::Entry) -> RowC
     ]);
     RowChange::Record { namespace: instance.namespace, feature: instance.feature.clone(), number: entry.n, row }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_row_is_by_the_schema() {
+        let instance = crate::domain::Instance { feature: "bgp".parse().unwrap(), namespace: Default::default() };
+        let image_id = format!("sha256:{}", "1".repeat(64));
+        for (event, version, image_id) in [("latest moved", "20201231.84", image_id.as_str()), ("held", "", "")] {
+            let (version, image_id) = (version.to_owned(), image_id.to_owned());
+            let event = state::Event { event: event.to_owned(), version, image_id, detail: "any: \"text\"".to_owned() };
+            let entry = state::Entry { n: 1, time: clock::format(clock::wall()), event };
+            let RowChange::Record { row, .. } = history_row(&instance, &entry) else { panic!("a history row") };
+            imgmgrd_test_support::schema::assert_valid(
+                "state_db/CONTAINER_IMAGE_HISTORY.json",
+                &serde_json::json!(row),
+            );
+        }
+    }
+}

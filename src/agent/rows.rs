@@ -201,6 +201,26 @@ mod tests {
     }
 
     #[test]
+    fn every_row_is_by_the_schema() {
+        let context = RowContext { observing_since: Some(at(0)), stable_at: Some(at(600)), ..RowContext::default() };
+        for (stability, reason) in [
+            (Stability::Local, Reason::OwnerIsLocal),
+            (Stability::Observing, Reason::Observing(Age::from_seconds(600))),
+            (Stability::Stable, Reason::Promoted),
+        ] {
+            let mut report = report(stability, reason);
+            report.image = format!("sha256:{}", "1".repeat(64)).parse().ok();
+            report.stable_version = "20201231.84".parse().ok();
+            let full = image_row(&report, &context, None, at(700)).expect("a row");
+            let bare = InstanceReport { base: None, version: None, container: None, image: None, ..report };
+            let bare = image_row(&bare, &RowContext::default(), None, at(700)).expect("a row");
+            for row in [full, bare] {
+                imgmgrd_test_support::schema::assert_valid("state_db/CONTAINER_IMAGE.json", &serde_json::json!(row));
+            }
+        }
+    }
+
+    #[test]
     fn reclaimed_bytes_add_up() {
         let stable = report(Stability::Stable, Reason::Promoted);
         let published = BTreeMap::from([("reclaimed".to_owned(), "100".to_owned())]);

@@ -202,6 +202,21 @@ impl Selection {
     }
 }
 
+/// The schemas of the answers in JSON, by command.
+#[cfg(feature = "schema")]
+pub(crate) fn schemas() -> impl Iterator<Item = (&'static str, schemars::Schema)> {
+    use crate::schema::answer;
+    [
+        ("history", answer::<Vec<history::Event>>("history")),
+        ("images", answer::<Vec<images::Image>>("images")),
+        ("plan", answer::<Vec<plan::UnitPlan>>("plan")),
+        ("promote", answer::<Vec<agent::Answer>>("promote")),
+        ("rollback", answer::<Vec<agent::Answer>>("rollback")),
+        ("status", answer::<Vec<status::Status>>("status")),
+    ]
+    .into_iter()
+}
+
 /// Prints an answer. A reader that has seen enough (`head`) is no failure.
 fn print(answer: &str) -> ExitCode {
     match std::io::stdout().lock().write_all(answer.as_bytes()) {

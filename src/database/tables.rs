@@ -233,6 +233,14 @@ mod tests {
     }
 
     #[test]
+    fn what_the_schemas_say_of_feature_rows_is_kept_of_them() {
+        let fields = |path| imgmgrd_test_support::schema::read(path)["properties"].as_object().cloned().unwrap();
+        let (config, state) = (fields("config_db/FEATURE.json"), fields("state_db/FEATURE.json"));
+        assert_eq!((config.len(), state.len()), (3, 8));
+        assert!(config.keys().chain(state.keys()).all(|field| Table::Feature.keeps(field)), "{config:?} {state:?}");
+    }
+
+    #[test]
     fn keys_are_told_apart() {
         let config = place(Namespace::Host, Database::Config, "|");
         let state = place(Namespace::Host, Database::State, "|");

@@ -4,12 +4,14 @@ mod answers;
 mod errors;
 mod orders;
 mod plan;
+mod schemas;
 
 use std::process::Output;
 
 use imgmgrd_test_support::agent::Agent;
 use imgmgrd_test_support::kubelet::KubeContainer;
 use imgmgrd_test_support::rows::Instance;
+use imgmgrd_test_support::schema::assert_valid;
 use imgmgrd_test_support::switch::Switch;
 use serde_json::Value;
 
@@ -72,6 +74,7 @@ fn answer(switch: &Switch, args: &[&str]) -> String {
 fn json(switch: &Switch, args: &[&str]) -> Vec<Value> {
     let text = answer(switch, &[args, &["--json"]].concat());
     let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_valid(&format!("command/{}.json", args[0]), &value);
     value.as_array().expect("a list").clone()
 }
 

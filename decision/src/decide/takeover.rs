@@ -9,7 +9,7 @@ use super::observation::{
 };
 use super::policy::Policy;
 use super::report::{Ended, Ending, Reason};
-use crate::domain::{Age, Base, ContainerId, ImageId, Value, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, StartedAt, Value, Version};
 
 /// What the rows and the engine say of an instance that is not decided with others yet.
 #[derive(Clone, Debug)]
@@ -92,7 +92,10 @@ pub(super) fn assess<'a>(
 
     let ended = ended(&rows, &standing, remembered, index.observation, stable_time, now);
     let set_owner = set_owner.get().copied();
-    let memory = remember(&standing, set_owner, remembered, ended.as_ref());
+    // An unhealthy container has not stood, be it the first that is seen of it.
+    let sick = container.as_ref().ok().filter(|_| matches!(standing, Standing::No(Reason::Unhealthy(_))));
+    let sick = sick.and_then(|(id, container)| Some((**id, container.details.as_ref()?.started_at.clone())));
+    let memory = remember(&standing, set_owner, remembered, ended.as_ref(), sick);
     Assessment { rows, base, set_owner, standing, ended, memory }
 }
 
@@ -309,6 +312,7 @@ fn remember(
     set_owner: Option<Owner>,
     remembered: Option<&InstanceMemory>,
     ended: Option<&Ended>,
+    sick: Option<(ContainerId, StartedAt)>,
 ) -> InstanceMemory {
     let failure =
         |ended: &Ended| Failure { version: ended.version.clone(), image: ended.image, ending: ended.ending.clone() };
@@ -321,8 +325,10 @@ fn remember(
             set_owner,
             takeover: None,
             failed: ended.map(failure).or_else(|| remembered?.failed.clone()),
-            interrupted: remembered
-                .and_then(|memory| memory.takeover.as_ref().map(Takeover::key).or_else(|| memory.interrupted.clone())),
+            interrupted: sick.or_else(|| {
+                let takeover = remembered?.takeover.as_ref().map(Takeover::key);
+                takeover.or_else(|| remembered?.interrupted.clone())
+            }),
         },
         Standing::Unknown(_) => InstanceMemory { set_owner, ..remembered.cloned().unwrap_or_default() },
     }

@@ -21,6 +21,7 @@
 //! | [`engine`], [`container`] | the Docker engine and what to run on it |
 //! | [`image`] | images small enough to have hundreds of |
 //! | [`registry`], [`redis_server`] | the other two servers |
+//! | [`schema`] | holds rows and answers to the files in `schema/` |
 //! | [`wait`] | waiting for conditions, never sleeping |
 //! | [`workdir`], [`process`] | nothing is left behind |
 //!
@@ -37,6 +38,7 @@ pub mod process;
 pub mod redis_server;
 pub mod registry;
 pub mod rows;
+pub mod schema;
 pub mod switch;
 mod tar;
 pub mod wait;

@@ -69,20 +69,16 @@ fn what_once_went_wrong() {
             Kind::OneFeature,
             vec![upgrade(0, 1), Look, Wait(599), Health(0, true), Look, Health(0, false), Wait(1), RestartAgent],
         ),
-        // What was promoted went with the steps that made something else `latest`.
+        // A container that was unhealthy when it was first seen counted as healthy ever since.
         (
             Kind::OneFeature,
             vec![
-                upgrade(0, 2),
-                Look,
+                upgrade(0, 0),
                 Wait(600),
+                Health(0, true),
+                Event::LateLook(Box::new(Health(0, false))),
+                RestartAgent,
                 Look,
-                pull(0, false, false),
-                pull(2, false, true),
-                Event::Replace { instance: 0, version: 0 },
-                pull(0, false, false),
-                upgrade(0, 2),
-                Event::Latest(2),
             ],
         ),
     ];

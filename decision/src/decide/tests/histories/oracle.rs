@@ -51,17 +51,6 @@ impl Oracle {
                 }
             }
         }
-        // What proved stable while somebody had made it `latest` already is promoted without a step.
-        let stable_time = u64::from(switch.policy.global.stable_time.seconds());
-        for (instance, base) in instances {
-            let image = standing(switch, instance).filter(|image| switch.named(&format!("{base}:latest")) == Some(*image));
-            let since = self.not_standing.get(instance).copied().unwrap_or(0);
-            if let Some(image) = image.filter(|_| switch.clock >= since + stable_time) {
-                if let Some(old) = self.promoted.insert(base.clone(), image).filter(|old| *old != image) {
-                    self.previous.insert(base.clone(), old);
-                }
-            }
-        }
         for (instance, base) in instances {
             match standing(switch, instance) {
                 None => {
