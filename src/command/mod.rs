@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod history;
 mod images;
 mod look;
@@ -69,6 +70,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say whether this switch is fit to run the agent: each finding with its mend, exit code 1 if there is an error
+    Doctor(doctor::Doctor),
 }
 
 /// What to show, and how.
@@ -107,6 +110,9 @@ pub enum CommandError {
     /// An order was not carried out for every instance: the answer says for which it was.
     #[error("not done for every feature")]
     Partly(String),
+    /// The switch is not fit to run the agent: the answer is there, and says why.
+    #[error("this switch is not fit to run imgmgrd")]
+    Unfit(String),
     /// The runtime could not be started.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
@@ -121,7 +127,7 @@ impl CommandLine {
     pub fn carry_out(self) -> ExitCode {
         match self.answer() {
             Ok(answer) => print(&answer),
-            Err(CommandError::Partly(answer)) => {
+            Err(CommandError::Partly(answer) | CommandError::Unfit(answer)) => {
                 print(&answer);
                 ExitCode::FAILURE
             }
@@ -172,6 +178,7 @@ impl CommandLine {
             Command::Rollback { feature, json } => {
                 order::carry_out(Order::Rollback, Some(&feature), json, &settings, &runtime)
             }
+            Command::Doctor(doctor) => doctor.answer(&settings, &runtime),
         }
     }
 }

@@ -221,7 +221,7 @@ async fn look(link: &Link) -> Result<Option<Pictures>, DatabaseError> {
 }
 
 /// The servers, each with the places on it: namespaces that share one share its connections.
-fn servers(config: &Namespaces) -> BTreeMap<Server, Vec<Place>> {
+pub(super) fn servers(config: &Namespaces) -> BTreeMap<Server, Vec<Place>> {
     let mut servers: BTreeMap<Server, Vec<Place>> = BTreeMap::new();
     for (namespace, databases) in config {
         for (database, address) in [(Database::Config, &databases.config), (Database::State, &databases.state)] {

@@ -9,6 +9,7 @@
 //! | `read` | what is marked, or everything, in one round trip |
 //! | `rows`, `convert` | the rows as last read, and in the words of the decision |
 //! | `databases` | all of that for all namespaces |
+//! | `survey` | each server on its own, looked at once, for `doctor` |
 //! | `publish`, `write` | the rows that are the agent's own, and the fields it writes in others' |
 
 mod config;
@@ -22,6 +23,7 @@ mod notifications;
 mod publish;
 mod read;
 mod rows;
+mod survey;
 mod tables;
 mod write;
 
@@ -33,4 +35,5 @@ pub use databases::Databases;
 pub use error::DatabaseError;
 pub use publish::{NewRow, RowChange};
 pub use rows::{Fields, Rows};
+pub use survey::{Reached, ServerAnswer, ServerSurvey, survey};
 pub use write::Written;

@@ -35,6 +35,10 @@ const REMOVE_DEADLINE: Duration = Duration::from_secs(120);
 /// The client library's own deadline, which must be none of ours.
 const CLIENT_DEADLINE_SECONDS: u64 = 2 * REMOVE_DEADLINE.as_secs();
 
+/// The entry of `DriverStatus` by which an engine with the containerd image store is known (moby,
+/// daemon/containerd/service.go, `LayerStoreStatus`).
+const CONTAINERD_STORE: [&str; 2] = ["driver-type", "io.containerd.snapshotter.v1"];
+
 /// A container engine. Clones share what was negotiated; each call connects anew, so none outlives the engine's restart.
 #[derive(Clone)]
 pub struct Engine {
@@ -66,6 +70,10 @@ pub struct EngineVersion {
     pub negotiated: String,
     /// How it stores layers: `overlay2`, or with the containerd image store `overlayfs`.
     pub storage_driver: String,
+    /// Whether containerd keeps the images, instead of the engine's own classic store.
+    pub containerd_image_store: bool,
+    /// Where the engine keeps images and containers, as it sees the file system: `/var/lib/docker`.
+    pub data_root: String,
 }
 
 impl Engine {
@@ -90,6 +98,8 @@ impl Engine {
             api_version: version.api_version.unwrap_or_default(),
             negotiated: self.inner.api.get().map(|api| format!("{}.{}", api.major, api.minor)).unwrap_or_default(),
             storage_driver: info.driver.unwrap_or_default(),
+            containerd_image_store: info.driver_status.iter().flatten().any(|entry| *entry == CONTAINERD_STORE),
+            data_root: info.docker_root_dir.unwrap_or_default(),
         })
     }
 

@@ -14,6 +14,8 @@ use crate::domain::{Age, printable};
 pub struct RemoteCtrConfig {
     /// `tag_latest_image_on_wait_seconds`: how long a takeover has to stand.
     pub stable_time: Age,
+    /// `tag_latest_image_on_wait_seconds` is beyond a day: the Python daemon leaves the images to this agent.
+    pub is_daemon_parked: bool,
     /// `retry_tag_latest_seconds`: the longest pause before a failed promotion is tried again.
     pub promotion_retry: Duration,
     /// `retry_clean_image_seconds`: the longest pause before a failed clean-up is tried again.
@@ -30,6 +32,7 @@ impl Default for RemoteCtrConfig {
         let pause = Duration::from_secs(u64::from(Self::LONGEST_PAUSE));
         Self {
             stable_time: Age::from_seconds(u64::from(FeaturePolicy::STABLE_TIME)),
+            is_daemon_parked: false,
             promotion_retry: pause,
             clean_up_retry: pause,
         }
@@ -43,9 +46,11 @@ pub fn read_remote_ctr_config(path: &Path) -> Loaded<RemoteCtrConfig> {
     Loaded::from_object(path, |object, refusals| {
         let defaults = RemoteCtrConfig::default();
         // A wait beyond a day means that the Python daemon's own timer is parked, for this agent to do the work.
-        let stable_time = match seconds(&object, "tag_latest_image_on_wait_seconds", refusals) {
-            Some(seconds) if seconds <= Age::MAX.seconds() => Age::from_seconds(u64::from(seconds)),
-            Some(_) | None => defaults.stable_time,
+        let wait = seconds(&object, "tag_latest_image_on_wait_seconds", refusals);
+        let is_daemon_parked = wait.is_some_and(|seconds| seconds > Age::MAX.seconds());
+        let stable_time = match wait.filter(|_| !is_daemon_parked) {
+            Some(seconds) => Age::from_seconds(u64::from(seconds)),
+            None => defaults.stable_time,
         };
         let mut pause = |key, default| match seconds(&object, key, refusals) {
             Some(seconds) => Duration::from_secs(u64::from(seconds.clamp(1, RemoteCtrConfig::LONGEST_PAUSE))),
@@ -53,6 +58,7 @@ pub fn read_remote_ctr_config(path: &Path) -> Loaded<RemoteCtrConfig> {
         };
         RemoteCtrConfig {
             stable_time,
+            is_daemon_parked,
             promotion_retry: pause("retry_tag_latest_seconds", defaults.promotion_retry),
             clean_up_retry: pause("retry_clean_image_seconds", defaults.clean_up_retry),
         }
@@ -117,6 +123,8 @@ mod tests {
             );
             let loaded = read_remote_ctr_config(&path);
             assert_eq!(loaded.value.stable_time.seconds(), stable_time, "{value}");
+            let is_parked = matches!(value, "86401" | "1e300" | "\"99999999999999999999\"");
+            assert_eq!(loaded.value.is_daemon_parked, is_parked, "{value}");
             assert_eq!(loaded.value.promotion_retry.as_secs(), pause, "{value}");
             assert_eq!(loaded.value.clean_up_retry.as_secs(), pause, "{value}");
             assert_eq!(loaded.refused.len(), refused, "{value}");

@@ -96,6 +96,12 @@ impl StateDirectory {
         Self { inner: Arc::new(Inner { path: path.to_owned(), lock: None }) }
     }
 
+    /// The file in `path` whose lock a running agent holds.
+    #[must_use]
+    pub fn lock_file(path: &Path) -> PathBuf {
+        path.join(LOCK)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -1,6 +1,7 @@
 //! `status`, `images` and `plan`: what they say, that they change nothing, and how they fail.
 
 mod answers;
+mod doctor;
 mod errors;
 mod orders;
 mod plan;
