@@ -48,7 +48,7 @@ def typed(switch, command):
     if words[2] == "image-list":
         switch.with_imgmgrd(out=json.dumps(IMAGES))
     elif len(words) > 3 and words[3] in ("promote", "rollback"):
-        answers = {"promote": "snmp: 20201231.91 is latest now\n", "rollback": "telemetry: 20201231.64 is latest now\n"}
+        answers = {"promote": "snmp: latest is 20201231.91\n", "rollback": "telemetry: latest is 20201231.64\n"}
         switch.with_imgmgrd(out=answers[words[3]])
     run = {"show": switch.show, "config": lambda *rest: switch.config(*rest, answer="y\n")}[words[0]]
     assert words[1] == "feature"
