@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test demo bench schema fmt clippy msrv root clean
+.PHONY: help setup build test demo bench generate fmt clippy msrv root clean
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +29,8 @@ bench: root setup ## measure time and memory on a private switch; ARGS=--quick i
 	@$(CARGO) build --release --locked
 	@$(CARGO) run --release --locked --quiet --example bench -- $(ARGS)
 
-schema: ## write the JSON Schemas in schema/ anew, after a change to a row or an answer
-	@$(CARGO) run --locked --quiet --features schema --example schema
+generate: ## write schema/, man/ and completions/ anew, after a change to a row, an answer or the command line
+	@$(CARGO) run --locked --quiet --features generate --example generate
 
 fmt: ## format the code
 	@$(CARGO) fmt --all

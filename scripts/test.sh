@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs all tests, failpoints and schemas included, and ends with one line of counts. Uses cargo-nextest where it is installed.
+# Runs all tests, failpoints and what is generated included, and ends with one line of counts. Uses cargo-nextest where it is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-features=(--workspace --locked --features imgmgrd/failpoints,imgmgrd/schema)
+features=(--workspace --locked --features imgmgrd/failpoints,imgmgrd/generate)
 code=0
 
 if cargo nextest --version >/dev/null 2>&1; then

@@ -12,7 +12,7 @@
 //! | [`state`] | what outlives the process, in `/var/lib/imgmgrd` |
 //! | [`agent`] | `imgmgrd run`: the loop that connects them |
 //! | [`command`] | the command line |
-//! | `schema` | with the feature of that name: JSON Schemas of rows and answers |
+//! | `schema`, `manual` | with the feature `generate`: JSON Schemas of rows and answers, man pages, completions |
 //! | [`logging`], [`clock`], [`backoff`] | what all of them use |
 
 pub mod agent;
@@ -24,8 +24,10 @@ pub mod engine;
 mod failpoint;
 pub mod files;
 pub mod logging;
+#[cfg(feature = "generate")]
+pub mod manual;
 pub mod policy_rows;
-#[cfg(feature = "schema")]
+#[cfg(feature = "generate")]
 pub mod schema;
 pub mod settings;
 pub mod state;

@@ -1,7 +1,7 @@
 //! JSON Schemas (draft 2020-12) of the rows that the agent reads and writes and of what its commands print as JSON.
 //!
 //! They are for those who write programs against the agent, and are no part of it: the files in `schema/` are made of
-//! them by `make schema`. The rows are maps of strings in Redis and in the agent, so their types are here, and tests hold
+//! them by `make generate`. The rows are maps of strings in Redis and in the agent, so their types are here, and tests hold
 //! them to what is really read and written.
 
 mod config;

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use clap::ValueHint;
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
@@ -30,37 +31,41 @@ const KEYS: [(&str, Option<&str>); 7] = [
     ("paths.packages", Some("/var/lib/sonic-package-manager/packages.json")),
 ];
 
+/// The heading of the settings in `--help`.
+pub(crate) const SETTINGS: &str = "Settings";
+
 /// The settings that the command line overrides.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = SETTINGS)]
 pub struct Overrides {
     /// Settings file [default: /etc/sonic/imgmgrd.toml, which may be missing]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<String>,
     /// Where SONiC says where its databases are [default: /var/run/redis/sonic-db/database_config.json] [env:
     /// IMGMGRD__REDIS__DATABASE_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub database_config: Option<String>,
     /// The same for the ASICs of a multi-ASIC switch [default: /var/run/redis/sonic-db/database_global.json] [env:
     /// IMGMGRD__REDIS__DATABASE_GLOBAL]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub database_global: Option<String>,
     /// Docker engine, as unix://PATH or tcp://HOST:PORT [default: DOCKER_HOST, else unix:///var/run/docker.sock] [env:
     /// IMGMGRD__ENGINE__HOST]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Other)]
     pub engine_host: Option<String>,
     /// Where the agent keeps what it remembers [default: /var/lib/imgmgrd] [env: IMGMGRD__PATHS__STATE_DIR]
-    #[arg(long, global = true, value_name = "DIRECTORY")]
+    #[arg(long, global = true, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<String>,
     /// Which image a feature is made of [default: /usr/share/sonic/templates/ctr_image_names.json] [env:
     /// IMGMGRD__PATHS__IMAGE_NAMES]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub image_names: Option<String>,
     /// Defaults for the policy [default: /etc/sonic/remote_ctr.config.json] [env: IMGMGRD__PATHS__REMOTE_CTR_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub remote_ctr_config: Option<String>,
     /// What sonic-package-manager installed [default: /var/lib/sonic-package-manager/packages.json] [env:
     /// IMGMGRD__PATHS__PACKAGES]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub packages: Option<String>,
 }
 

@@ -20,7 +20,7 @@ pub struct Request {
 
 /// What came of a request for one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     /// The instance: the feature's name, on a multi-ASIC switch followed by the ASIC's number.

@@ -13,7 +13,7 @@ use crate::state::{History, StateDirectory};
 
 /// What `history --json` says of an event.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 pub(super) struct Event {
     /// The instance: the feature's name, on a multi-ASIC switch followed by the ASIC's number.
     pub(super) instance: String,

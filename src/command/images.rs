@@ -10,18 +10,18 @@ use crate::domain::{Base, ImageId, Reference};
 
 /// What `images --json` says of an image.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 pub(super) struct Image {
     /// The image name.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::ImageName.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::ImageName.exactly())))]
     pub(super) image: String,
     /// The features that run from it.
     pub(super) features: Vec<String>,
     /// The id.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::ImageId.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::ImageId.exactly())))]
     pub(super) image_id: String,
     /// The version.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::Version.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::Version.exactly())))]
     pub(super) version: Option<String>,
     /// Every tag and digest reference in the feature's repositories.
     pub(super) references: Vec<String>,

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod completion;
 mod doctor;
 mod history;
 mod images;
@@ -13,7 +14,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use serde::Serialize;
 
 use crate::agent::{self, AgentError};
@@ -21,39 +22,85 @@ use crate::decide::{Decision, Order, Report};
 use crate::domain::{Base, Feature, Instance};
 use crate::logging::{Logging, LoggingError};
 use crate::settings::{Overrides, Settings, SettingsError};
+use completion::Shell;
 use look::Look;
 
-/// Manages the container images of a SONiC switch: makes a version that Kubernetes deployed and that has proven stable
-/// the local latest, and cleans up old images, keeping what fallback and rollback need.
+/// What the exit codes mean, of every command.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  the question was answered, or the thing done
+  1  it could not be; stderr says why, and what to do about it
+  2  wrong usage";
+
+/// Manages the container images of a SONiC switch
+///
+/// Makes a version that Kubernetes deployed and that has proven stable the local latest, and cleans up old images,
+/// keeping what fallback and rollback need. What is read and decided is shown by status, images, plan and history;
+/// policy is in CONFIG_DB, see "config feature image" and the tables CONTAINER_IMAGE and CONTAINER_IMAGE_FEATURE.
 #[derive(Debug, Parser)]
-#[command(name = "imgmgrd", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "imgmgrd", version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct CommandLine {
-    #[command(flatten)]
-    overrides: Overrides,
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    overrides: Overrides,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    OnSwitch(OnSwitch),
+    /// Print the completions of a shell
+    ///
+    /// The package installs them; this is for where it did not.
+    #[command(after_help = "Examples:\n  source <(imgmgrd completion bash)")]
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// The commands that have to do with a switch.
+#[derive(Debug, Subcommand)]
+enum OnSwitch {
     /// Run the agent
+    ///
+    /// It looks, decides, acts and publishes whenever something changes, until SIGTERM or SIGINT. One agent runs on a
+    /// switch: a second one refuses to start.
     Run {
         /// Look, act and publish once, then exit: 0 if nothing is left to do
         #[arg(long)]
         once: bool,
     },
     /// Show how each feature stands: stability, versions, and why
+    ///
+    /// STABILITY is local (systemd runs it), waiting (Kubernetes is to own it, and does not yet), observing (it runs, not
+    /// yet for long enough), stable (promoted), failed (it ended before it was stable), held (stable enough, but something
+    /// forbids acting) or error (acting failed, and is tried again). STABLE is the version promoted last, LAST the one that
+    /// a rollback would bring back.
+    #[command(after_help = "Examples:\n  imgmgrd status\n  imgmgrd status telemetry --json")]
     Status(Selection),
     /// Show each image on the disk, and why it stays or goes
+    #[command(after_help = "Examples:\n  imgmgrd images\n  imgmgrd images telemetry")]
     Images(Selection),
     /// Show what would be done now and why, changing nothing
+    #[command(after_help = "Examples:\n  imgmgrd plan\n  imgmgrd plan telemetry")]
     Plan(Selection),
     /// Show what happened to each feature's images, newest first
+    ///
+    /// The newest 20 events of each feature are kept, over reboots. It is answered without Redis and the engine.
+    #[command(after_help = "Examples:\n  imgmgrd history\n  imgmgrd history telemetry --json")]
     History(Selection),
-    /// Make the version that runs the local latest without waiting any longer; every other check stays
+    /// Make the version that runs the local latest without waiting any longer
+    ///
+    /// Every check but the wait stays: the version has to run, as Kubernetes' container, and be known for sure. The agent
+    /// carries it out if it runs. It also ends what a rollback held back.
+    #[command(
+        after_help = "Examples:\n  imgmgrd promote telemetry\n  imgmgrd promote --all    before a planned reboot"
+    )]
     Promote {
-        /// The feature, or an instance of it
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        /// The feature, or an instance of it (bgp, bgp1)
+        #[arg(required_unless_present = "all", conflicts_with = "all", value_hint = ValueHint::Other)]
         feature: Option<String>,
         /// Every feature that is to be owned by Kubernetes
         #[arg(long)]
@@ -62,15 +109,23 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Make the last version the local latest again; the version that runs is held until another one takes over
+    /// Make the last version the local latest again
+    ///
+    /// The version that runs is held, over restarts and reboots, until another one takes over or it is promoted by hand.
+    /// What runs is not touched: Kubernetes has to be told as well. If the last version is not on the disk, nothing is done.
+    #[command(after_help = "Examples:\n  imgmgrd rollback telemetry")]
     Rollback {
-        /// The feature, or an instance of it
+        /// The feature, or an instance of it (bgp, bgp1)
+        #[arg(value_hint = ValueHint::Other)]
         feature: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Say whether this switch is fit to run the agent: each finding with its mend, exit code 1 if there is an error
+    /// Say whether this switch is fit to run the agent
+    ///
+    /// Each finding comes with its mend. Nothing is changed. The exit code is 1 if there is an error among the findings.
+    #[command(after_help = "Examples:\n  imgmgrd doctor\n  imgmgrd doctor --json")]
     Doctor(doctor::Doctor),
 }
 
@@ -78,6 +133,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct Selection {
     /// Only this feature, or instance of a feature (bgp, bgp1)
+    #[arg(value_hint = ValueHint::Other)]
     feature: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -141,44 +197,52 @@ impl CommandLine {
     }
 
     fn answer(self) -> Result<String, CommandError> {
-        let settings = Settings::load(&self.overrides)?;
+        match self.command {
+            Command::OnSwitch(command) => command.answer(&Settings::load(&self.overrides)?),
+            Command::Completion { shell } => Ok(shell.script().to_owned()),
+        }
+    }
+}
+
+impl OnSwitch {
+    fn answer(self, settings: &Settings) -> Result<String, CommandError> {
         // One thread: there is nothing to compute, only to wait for.
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
-        match self.command {
-            Command::Run { once } => {
+        match self {
+            Self::Run { once } => {
                 let logging = Arc::new(Logging::of_agent()?);
                 runtime.block_on(async {
-                    if once { agent::run_once(&settings, logging).await } else { agent::run(&settings, logging).await }
+                    if once { agent::run_once(settings, logging).await } else { agent::run(settings, logging).await }
                 })?;
                 Ok(String::new())
             }
-            Command::Status(selection) => {
-                let look = selection.look(&settings, &runtime)?;
+            Self::Status(selection) => {
+                let look = selection.look(settings, &runtime)?;
                 let (report, feature) = (&look.decision.report, selection.known(&look)?);
                 let feature = feature.as_ref();
                 selection.answer(|| status::statuses(report, feature), || status::render(report, feature))
             }
-            Command::Images(selection) => {
-                let look = selection.look(&settings, &runtime)?;
+            Self::Images(selection) => {
+                let look = selection.look(settings, &runtime)?;
                 let bases = selection.bases(&look)?;
                 let bases = bases.as_deref();
                 selection.answer(|| images::images(&look, bases), || images::render(&look, bases))
             }
-            Command::Plan(selection) => {
-                let look = selection.look(&settings, &runtime)?;
+            Self::Plan(selection) => {
+                let look = selection.look(settings, &runtime)?;
                 let (Decision { plan, report, .. }, bases) = (&look.decision, selection.bases(&look)?);
                 let bases = bases.as_deref();
                 selection.answer(|| plan::plans(plan, report, bases), || plan::render(plan, report, bases))
             }
-            Command::History(selection) => history::answer(&selection, &settings, &runtime),
-            Command::Promote { feature, json, .. } => {
-                order::carry_out(Order::Promote, feature.as_deref(), json, &settings, &runtime)
+            Self::History(selection) => history::answer(&selection, settings, &runtime),
+            Self::Promote { feature, json, .. } => {
+                order::carry_out(Order::Promote, feature.as_deref(), json, settings, &runtime)
             }
-            Command::Rollback { feature, json } => {
-                order::carry_out(Order::Rollback, Some(&feature), json, &settings, &runtime)
+            Self::Rollback { feature, json } => {
+                order::carry_out(Order::Rollback, Some(&feature), json, settings, &runtime)
             }
-            Command::Doctor(doctor) => doctor.answer(&settings, &runtime),
+            Self::Doctor(doctor) => doctor.answer(settings, &runtime),
         }
     }
 }
@@ -210,7 +274,7 @@ impl Selection {
 }
 
 /// The schemas of the answers in JSON, by command.
-#[cfg(feature = "schema")]
+#[cfg(feature = "generate")]
 pub(crate) fn schemas() -> impl Iterator<Item = (&'static str, schemars::Schema)> {
     use crate::schema::answer;
     [

@@ -9,10 +9,10 @@ use crate::domain::Base;
 
 /// What `plan --json` says of an image name.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 pub(super) struct UnitPlan {
     /// The image name.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::ImageName.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::ImageName.exactly())))]
     pub(super) image: String,
     /// The features that run from it.
     pub(super) features: Vec<String>,
@@ -26,7 +26,7 @@ pub(super) struct UnitPlan {
 
 /// One action.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 pub(super) struct PlannedAction {
     /// What it is for.
     pub(super) purpose: String,
@@ -36,12 +36,12 @@ pub(super) struct PlannedAction {
 
 /// How an instance stands.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 pub(super) struct Standing {
     /// The instance.
     pub(super) instance: String,
     /// Its stability.
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = crate::schema::STABILITIES)))]
+    #[cfg_attr(feature = "generate", schemars(extend("enum" = crate::schema::STABILITIES)))]
     pub(super) stability: String,
     /// Why.
     pub(super) reason: String,

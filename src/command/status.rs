@@ -9,37 +9,37 @@ use crate::domain::Feature;
 
 /// What `status --json` says of an instance.
 #[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 pub(super) struct Status {
     /// The instance: the feature's name, on a multi-ASIC switch followed by the ASIC's number.
     pub(super) instance: String,
     /// The feature.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::Feature.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::Feature.exactly())))]
     pub(super) feature: String,
     /// The namespace; empty for the host.
     pub(super) namespace: String,
     /// The image name.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::ImageName.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::ImageName.exactly())))]
     pub(super) image: Option<String>,
     /// The stability.
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = crate::schema::STABILITIES)))]
+    #[cfg_attr(feature = "generate", schemars(extend("enum" = crate::schema::STABILITIES)))]
     pub(super) stability: String,
     /// Why.
     pub(super) reason: String,
     /// The version that runs.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::Version.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::Version.exactly())))]
     pub(super) version: Option<String>,
     /// The kube container's full id.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::ContainerId.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::ContainerId.exactly())))]
     pub(super) container_id: Option<String>,
     /// The image that runs.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::ImageId.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::ImageId.exactly())))]
     pub(super) image_id: Option<String>,
     /// The version that was last stable.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::Version.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::Version.exactly())))]
     pub(super) stable_version: Option<String>,
     /// The stable version before that, while it is on the disk.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = crate::schema::Pattern::Version.exactly())))]
+    #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::Pattern::Version.exactly())))]
     pub(super) last_version: Option<String>,
     /// How long the takeover has stood, in seconds, up to a day.
     pub(super) observed_seconds: Option<u32>,

@@ -31,7 +31,7 @@ fn global_has_the_defaults_that_depend_on_no_file_and_a_feature_has_none() {
 }
 
 /// Only where the schemas are compiled in: `scripts/test.sh` sees to that.
-#[cfg(feature = "schema")]
+#[cfg(feature = "generate")]
 #[test]
 fn the_schemas_are_up_to_date() {
     use std::collections::BTreeMap;
