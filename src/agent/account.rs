@@ -9,7 +9,7 @@ use super::execution::Carried;
 use super::rows::{RowContext, Was, image_row};
 use crate::clock;
 use crate::database::{RowChange, Rows};
-use crate::decide::{InstanceReport, Observing, Purpose, Reason, Report, Settled, Stability, Step};
+use crate::decide::{Cause, InstanceReport, Observing, Purpose, Reason, Report, Settled, Stability, Step};
 use crate::domain::{Base, Feature, ImageId, Instance, Version};
 
 /// An event worth remembering.
@@ -108,7 +108,11 @@ pub(super) fn found(report: &Report) -> Vec<Event> {
     let ended = report.instances.iter().filter_map(|(instance, told)| ended(instance, told));
     let promoted = report.units.iter().filter_map(|(base, unit)| {
         let settled = unit.settled.as_ref()?;
-        Some(if settled.is_rollback { rolled_back(report, base, settled) } else { promoted(report, base, settled) })
+        Some(match settled.cause {
+            Cause::RolledBack => rolled_back(report, base, settled),
+            Cause::Approved => promoted(report, base, settled, "by an operator", ", by an operator"),
+            Cause::ProvenStable => promoted(report, base, settled, "proven stable", ""),
+        })
     });
     ended.chain(promoted.flatten()).collect()
 }
@@ -218,17 +222,23 @@ fn rolled_back(report: &Report, base: &Base, Settled { version, image, .. }: &Se
         .collect()
 }
 
-fn promoted(report: &Report, base: &Base, Settled { version, image, .. }: &Settled) -> Vec<Event> {
+fn promoted(
+    report: &Report,
+    base: &Base,
+    Settled { version, image, .. }: &Settled,
+    reason: &str,
+    by: &str,
+) -> Vec<Event> {
     instances_of(report, base)
         .filter(|(_, told)| told.image.as_ref() == Some(image))
         .map(|(instance, _)| {
-            tracing::info!(feature = %instance, version = %version, image = %image, reason = "proven stable", "promoted");
+            tracing::info!(feature = %instance, version = %version, image = %image, reason, "promoted");
             Event {
                 instance: instance.clone(),
                 event: "promoted",
                 version: Some(version.clone()),
                 image: Some(*image),
-                detail: format!("{base}:latest is this image"),
+                detail: format!("{base}:latest is this image{by}"),
             }
         })
         .collect()

@@ -36,5 +36,5 @@ pub use memory::*;
 pub use observation::*;
 pub use plan::*;
 pub use policy::*;
-pub use promotion::Settled;
+pub use promotion::{Cause, Settled};
 pub use report::*;

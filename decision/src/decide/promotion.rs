@@ -40,14 +40,21 @@ pub(super) fn covers(promotion: Option<&Promotion>, member: &Assessment<'_>) -> 
 /// step 1.
 pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option<Settled> {
     let done = memory.intention.take_if(|intention| names.latest() == Some(intention.image))?;
-    if done.is_rollback() {
+    let cause = if done.is_rollback() {
+        Cause::RolledBack
+    } else if memory.approved == done.takeovers {
+        Cause::Approved
+    } else {
+        Cause::ProvenStable
+    };
+    if cause == Cause::RolledBack {
         // What was rolled back from is no fallback.
         memory.previous.retain(|proven| proven.image != done.image);
     } else {
         remember_as_previous(memory, &done.image);
     }
     memory.approved.clear();
-    let settled = Settled { version: done.version.clone(), image: done.image, is_rollback: done.is_rollback() };
+    let settled = Settled { version: done.version.clone(), image: done.image, cause };
     memory.promoted = Some(done);
     memory.finished = false;
     memory.rolled_back.take_if(|image| *image == settled.image);
@@ -61,8 +68,19 @@ pub struct Settled {
     pub version: Version,
     /// Its image.
     pub image: ImageId,
-    /// An operator asked for it.
-    pub is_rollback: bool,
+    /// What it came of.
+    pub cause: Cause,
+}
+
+/// Why `latest` was made an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// It stood for as long as the policy asks for.
+    ProvenStable,
+    /// An operator said that it is good.
+    Approved,
+    /// An operator wanted the last version back.
+    RolledBack,
 }
 
 /// Puts what is promoted in front of what was promoted before, unless it is `new`.

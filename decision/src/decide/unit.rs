@@ -64,8 +64,9 @@ pub(super) fn decide(
     let before = NamesOnDisk::new(base, index);
     let mut names = before.clone();
     let settled = promotion::settle(&mut unit, &names);
-    let Promoting { mut actions, held, order } = promote(base, members, index, &unit_policy, &mut unit, &mut names);
-    let settled = settled.or_else(|| promoted_without_a_step(remembered, &unit).filter(|_| actions.is_empty()));
+    let Promoting { mut actions, held, order, settled: at_once } =
+        promote(base, members, index, &unit_policy, &mut unit, &mut names);
+    let settled = settled.or(at_once);
     let promoted = unit.intention.clone().or_else(|| unit.promoted.clone());
     let stands = promoted.as_ref().filter(|promotion| members.iter().any(|m| promotion::covers(Some(promotion), m)));
     let is_unrecorded = |rollback: &&Promotion| rollback.is_rollback() && (unit.intention.is_some() || !unit.finished);
@@ -130,6 +131,8 @@ struct Promoting {
     held: Option<Reason>,
     /// What comes of an operator's order.
     order: Option<Result<Version, Reason>>,
+    /// A promotion for which nothing had to be done.
+    settled: Option<Settled>,
 }
 
 /// What the stable takeovers or an operator call for: a promotion or rollback, the rest of one, or a `latest` that is
@@ -142,7 +145,7 @@ fn promote(
     unit: &mut UnitMemory,
     names: &mut NamesOnDisk<'_>,
 ) -> Promoting {
-    let mut promoting = Promoting { actions: Vec::new(), held: None, order: None };
+    let mut promoting = Promoting { actions: Vec::new(), held: None, order: None, settled: None };
     let begun =
         unit.intention.take().filter(|intention| intention.is_rollback() && names.image(&intention.image).is_some());
     let order = holding::order(members, index);
@@ -212,7 +215,7 @@ fn promote_stable(
             steps.extend(promotion::remove_stale_containers(members, &then, index));
             if steps.is_empty() {
                 // Everything is so already: it only has to be remembered as promoted.
-                promotion::settle(unit, names);
+                promoting.settled = promotion::settle(unit, names);
                 unit.finished = true;
             }
             promoting.actions.extend(promotion::action(&due.version, steps));
@@ -246,14 +249,6 @@ fn finish(
     let steps = promotion::remove_stale_containers(members, names, index);
     unit.finished = steps.is_empty() && holding::local_container(members, index).is_none();
     promotion::action(&promoted.version, steps)
-}
-
-/// A promotion for which nothing had to be done.
-fn promoted_without_a_step(remembered: Option<&UnitMemory>, unit: &UnitMemory) -> Option<Settled> {
-    let promoted = unit.promoted.as_ref().filter(|_| unit.intention.is_none())?;
-    let is_new = remembered.and_then(|unit| unit.promoted.as_ref()) != Some(promoted);
-    let (version, image) = (promoted.version.clone(), promoted.image);
-    is_new.then(|| Settled { version, image, is_rollback: promoted.is_rollback() })
 }
 
 /// A takeover that stood at the last look goes on.

@@ -73,6 +73,7 @@ fn a_promotion_does_not_wait_when_a_person_says_that_it_is_good() {
     );
     let history = answer(&switch, &["history", FEATURE]);
     assert!(history.contains("promoted") && history.contains(NEW), "{history}");
+    assert!(history.contains("docker-sonic-telemetry:latest is this image, by an operator"), "{history}");
     assert!(agent.is_running());
 }
 
