@@ -1,5 +1,8 @@
 //! The man pages and completions: up to date, and of use.
 
+// Helpers of tests are test code as well, which clippy tells by `#[test]` only: they may panic and start processes.
+#![allow(clippy::expect_used, clippy::disallowed_methods)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
