@@ -13,7 +13,7 @@
 mod deadline;
 mod disk;
 mod engine;
-mod finding;
+pub(super) mod finding;
 mod image_names;
 mod kubelet;
 mod places;

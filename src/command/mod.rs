@@ -278,6 +278,7 @@ impl Selection {
 pub(crate) fn schemas() -> impl Iterator<Item = (&'static str, schemars::Schema)> {
     use crate::schema::answer;
     [
+        ("doctor", answer::<Vec<doctor::finding::Finding>>("doctor")),
         ("history", answer::<Vec<history::Event>>("history")),
         ("images", answer::<Vec<images::Image>>("images")),
         ("plan", answer::<Vec<plan::UnitPlan>>("plan")),

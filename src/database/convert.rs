@@ -61,7 +61,9 @@ fn boolean(fields: &Fields, name: &str) -> Option<bool> {
     field::<Boolean>(fields, name).get().map(|boolean| boolean.0)
 }
 
-/// CONFIG_DB `FEATURE|<feature>`. The scopes' defaults are those of SONiC's `sonic-feature.yang`.
+/// CONFIG_DB `FEATURE|<feature>`. The scopes' defaults are those of what starts the services: `Feature.__init__` in
+/// `scripts/featured` of sonic-host-services. `sonic-feature.yang` has another for `has_global_scope`, `false`, but the
+/// defaults of a model are not in CONFIG_DB, and featured does not read them.
 fn configuration(fields: &Fields) -> FeatureConfiguration {
     FeatureConfiguration {
         set_owner: field(fields, "set_owner"),

@@ -50,11 +50,20 @@ impl Field {
             },
             Self::StableTime => number(text, STABLE_TIME).map(Setting::Number),
             Self::KeepVersions => number(text, KEEP_VERSIONS).map(Setting::Number),
-            Self::Pin => text.parse().map(Setting::Version).map_err(|error: crate::domain::InvalidName| {
-                // The value is shown beside it already.
-                let text = error.to_string();
-                text.split_once("valid version: ").map_or(text.clone(), |(_, rule)| format!("it must be {rule}"))
-            }),
+            Self::Pin => match text.parse::<Version>() {
+                // It names no version, but whichever image was promoted last.
+                Ok(version) if version.is_latest() => {
+                    Err("it must be a version other than latest, which always stays".to_owned())
+                }
+                Ok(version) => Ok(Setting::Version(version)),
+                Err(error) => {
+                    // The value is shown beside it already.
+                    let text = error.to_string();
+                    Err(text
+                        .split_once("valid version: ")
+                        .map_or(text.clone(), |(_, rule)| format!("it must be {rule}")))
+                }
+            },
         }
     }
 }

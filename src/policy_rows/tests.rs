@@ -46,6 +46,8 @@ fn each_field_and_what_it_may_hold() {
         ("keep_versions", "11", None),
         ("keep_versions", "258", None),
         ("pin", "20240510.RC1", Some("true 600 2 true [20240510.RC1]")),
+        ("pin", "Latest", Some("true 600 2 true [Latest]")),
+        ("pin", "latest", None),
         ("pin", "a b", None),
         ("pin", "$(reboot)", None),
         ("STATE", "disabled", None),
@@ -113,16 +115,22 @@ fn what_is_refused_names_row_field_value_and_range() {
     let mut reader = PolicyReader::default();
     let policy = reader.read(&rows(
         &[("pin", "1"), ("colour", "red")],
-        &[("a b", &[("state", "disabled")]), ("snmp", &[("pin", "a b"), ("keep_versions", "99")])],
+        &[
+            ("a b", &[("state", "disabled")]),
+            ("bgp", &[("pin", "latest")]),
+            ("snmp", &[("pin", "a b"), ("keep_versions", "99")]),
+        ],
     ));
     assert_eq!(show(&policy.global), "true 600 2 true []");
-    assert_eq!(policy.features.len(), 1);
+    assert_eq!(policy.features.len(), 2);
     let lines: Vec<_> = reader.refusals().iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
         [
             "CONFIG_DB CONTAINER_IMAGE_FEATURE|a b is refused: \"a b\" is no valid feature name: letters, digits, '_', '.' \
              and '-', starting with a letter or digit, at most 64 characters; the row is ignored",
+            "CONFIG_DB CONTAINER_IMAGE_FEATURE|bgp pin=\"latest\" is refused: it must be a version other than latest, which \
+             always stays; no good one was seen before, the default holds",
             "CONFIG_DB CONTAINER_IMAGE_FEATURE|snmp keep_versions=\"99\" is refused: it must be 2..10; no good one was \
              seen before, the default holds",
             "CONFIG_DB CONTAINER_IMAGE_FEATURE|snmp pin=\"a b\" is refused: it must be letters, digits, '_', '.' and '-', \

@@ -70,8 +70,8 @@ pub(super) struct FeaturePolicy {
     /// Whether old images are removed.
     #[schemars(regex(pattern = MODE.or_empty()))]
     cleanup: Option<String>,
-    /// A version that clean-up leaves alone. It does not hold promotions back.
-    #[schemars(regex(pattern = Pattern::Version.or_empty()))]
+    /// A version that clean-up leaves alone: any but latest, which always stays. It does not hold promotions back.
+    #[schemars(regex(pattern = Pattern::Version.or_empty()), extend("not" = {"const": "latest"}))]
     pin: Option<String>,
     /// What SONiC stores in a row that has no fields.
     #[schemars(rename = "NULL")]

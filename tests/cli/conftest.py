@@ -1,31 +1,15 @@
 """A switch for the tests: a real redis-server, the plugins installed beside stand-ins, and an imgmgrd that records."""
 
-import atexit
 import pathlib
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 
 import pytest
 
-HERE = pathlib.Path(__file__).parent
-PLUGINS = HERE.parents[1] / "cli"
+import installed  # noqa: F401  it makes what follows importable
 
-
-def install(folder, *sources):
-    """Copies packages into one folder, as an installation does."""
-    for source in sources:
-        shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-INSTALLED = tempfile.mkdtemp(prefix="imgmgrd-cli-")
-atexit.register(shutil.rmtree, INSTALLED, ignore_errors=True)
-sys.path[:0] = [install(INSTALLED, HERE / "standins", PLUGINS), str(HERE)]
-
-from switch import Switch  # noqa: E402  it needs what was just installed
+from switch import Switch
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tests the plugins for SONiC's commands, on a real redis-server, and ends with one line of counts.
+# Tests the plugins for SONiC's commands, on a real redis-server, and ends with one line of counts. The agent is a stub
+# here; tests/integration/commands/plugins.rs has them with the real one.
 # Needs Debian's python3-pytest, python3-click, python3-tabulate, python3-natsort and python3-redis, and redis-server;
 # PYTHON names another interpreter that has them.
 set -euo pipefail

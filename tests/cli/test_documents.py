@@ -16,11 +16,15 @@ PROMPT = "  admin@sonic:~$ "
 
 IMAGES = [
     {"image": "docker-sonic-telemetry", "features": ["telemetry"], "image_id": "sha256:52819becd929" + "0" * 52,
-     "version": "20201231.84", "size": 402653184, "kept": True, "because": ["latest names it", "promoted version"],
-     "references": ["docker-sonic-telemetry:latest", "registry.example:5000/docker-sonic-telemetry:20201231.84"]},
+     "version": "20201231.84", "size": 402653184, "kept": True,
+     "because": ["latest names it", "promoted version",
+                 "used by container k8s_telemetry_telemetry-5xw2d_default_4b0f9d52-1c7e-4b0f-9d52-6a1f0e8b3c47_0"],
+     "references": ["docker-sonic-telemetry:latest", "registry.example:5000/docker-sonic-telemetry:20201231.84",
+                    "registry.example:5000/docker-sonic-telemetry@sha256:50c8d17e0c62" + "0" * 52]},
     {"image": "docker-sonic-telemetry", "features": ["telemetry"], "image_id": "sha256:b75f29d46ef4" + "0" * 52,
      "version": "20201231.64", "size": 398458880, "kept": True, "because": ["fallback version 20201231.64"],
-     "references": ["registry.example:5000/docker-sonic-telemetry:20201231.64"]},
+     "references": ["registry.example:5000/docker-sonic-telemetry:20201231.64",
+                    "registry.example:5000/docker-sonic-telemetry@sha256:342dbc71238f" + "0" * 52]},
 ]
 
 
@@ -37,7 +41,7 @@ def documented_switch(switch):
     switch.event("telemetry", 12, time="2026-11-22 09:14:33", event="cleaned", version="20201231.11",
                  image_id="sha256:728dd44704a3" + "0" * 52, detail="remove 20201231.11")
     switch.event("snmp", 4, time="2026-11-22 10:02:11", event="failed", image_id=snmp,
-                 detail="the container exited")
+                 detail="the container exited after 311 s")
     switch.config_row("CONTAINER_IMAGE_FEATURE|telemetry", stable_time="1800", pin="20201231.84")
     return switch.config_row("CONTAINER_IMAGE|GLOBAL", keep_versions="3")
 

@@ -13,7 +13,7 @@ import config.main
 import config.plugins.container_image
 import show.main
 import show.plugins.container_image
-from conftest import PLUGINS, install
+from installed import PLUGINS, install
 from utilities_common.cli import AbbreviationGroup
 
 

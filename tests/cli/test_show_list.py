@@ -11,7 +11,7 @@ IMAGES = [
      "references": ["docker-snmp:latest", "registry:5000/docker-snmp:20201231.104"], "size": 396123456, "kept": True,
      "because": ["it is latest", "it is promoted"]},
     {"image": "docker-snmp", "features": ["snmp"], "image_id": "sha256:" + "c" * 64, "version": "20201231.84",
-     "references": [], "size": 999, "kept": False, "because": ["it is old"]},
+     "references": ["registry:5000/docker-snmp@sha256:" + "e" * 64], "size": 999, "kept": False, "because": ["it is old"]},
     {"image": "docker-fpm-frr", "features": ["bgp0", "bgp1"], "image_id": "sha256:" + "d" * 64, "version": None,
      "references": ["docker-fpm-frr:latest"], "size": 1234567890, "kept": True, "because": []},
 ]
@@ -23,7 +23,7 @@ def test_a_table_in_natural_order(switch):
     assert lines(result)[0].split() == ["Feature", "Version", "ImageId", "Size", "References", "Kept", "Because"]
     assert cells(result) == [
         ["bgp0, bgp1", "", "d" * 12, "1.23 GB", "docker-fpm-frr:latest", "yes", ""],
-        ["snmp", "20201231.84", "c" * 12, "999 B", "", "no", "it is old"],
+        ["snmp", "20201231.84", "c" * 12, "999 B", "registry:5000/docker-snmp@sha256:" + "e" * 12, "no", "it is old"],
         ["snmp", "20201231.104", "b" * 12, "396.1 MB",
          "docker-snmp:latest, registry:5000/docker-snmp:20201231.104", "yes", "it is latest; it is promoted"],
     ]

@@ -5,6 +5,7 @@ mod doctor;
 mod errors;
 mod orders;
 mod plan;
+mod plugins;
 mod schemas;
 
 use std::process::Output;

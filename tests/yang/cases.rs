@@ -45,6 +45,8 @@ const NOT_COUNT: Expected = bad("must be 2..10", "it must be 2..10");
 const NO_COUNT: Expected = bad("keep_versions: no integer", "it must be 2..10");
 const NOT_VERSION: Expected =
     bad("starting with a letter, digit or '_', at most 128", "starting with a letter, digit or '_', at most 128");
+const LATEST: Expected =
+    bad("must be a version other than latest, which always stays", "it must be a version other than latest");
 const EMPTY: &str = "A number that is the empty string";
 
 /// Values of fields. Each is tried in a feature's row, and where GLOBAL has the field, there too.
@@ -136,7 +138,10 @@ const VALUES: [(&str, &[(&str, Expected)]); 4] = [
         &[
             ("20201231.84", GOOD),
             ("20240510.RC1", GOOD),
-            ("latest", GOOD),
+            ("latest", LATEST),
+            ("Latest", GOOD),
+            ("LATEST", GOOD),
+            ("latest.1", GOOD),
             ("_", GOOD),
             ("1", GOOD),
             ("A-b_c.d", GOOD),

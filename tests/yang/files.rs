@@ -53,7 +53,7 @@ fn the_schemas_are_up_to_date() {
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("schema"), "", &mut files);
     let documents = imgmgrd::schema::documents();
     let names = |documents: &BTreeMap<String, Value>| documents.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(&files), names(&documents), "the files in schema/: run `make schema`");
+    assert_eq!(names(&files), names(&documents), "the files in schema/: run `make generate`");
     let stale: Vec<_> = files.iter().filter(|(path, file)| documents[*path] != **file).map(|(path, _)| path).collect();
-    assert!(stale.is_empty(), "out of date in schema/: {stale:?}: run `make schema`");
+    assert!(stale.is_empty(), "out of date in schema/: {stale:?}: run `make generate`");
 }

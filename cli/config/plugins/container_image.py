@@ -199,49 +199,45 @@ def field_of(name: str, place: Place) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def act(ctx: click.Context, db: Any, action: str, feature: str, question: str, is_sure: bool) -> None:
-    """Has imgmgrd act, once a person has said yes, and passes on what it says."""
-    check_known_feature(db, feature)
-    if not is_sure:
-        click.confirm(question, abort=True)
-    result = run_imgmgrd([action, feature])
-    click.echo(printable_lines(result.stdout), nl=False)
-    click.echo(printable_lines(result.stderr), nl=False, err=True)
-    if result.returncode != 0:
-        ctx.exit(exit_code(result))
+def action_command(name: str, what: str, explanation: str, question: str) -> click.Command:
+    """The command that has imgmgrd act on a feature, once a person has said yes, and passes on what it says."""
+
+    @pass_db
+    def run(db: Any, feature: str, is_sure: bool) -> None:
+        check_known_feature(db, feature)
+        if not is_sure:
+            click.confirm(question.format(feature), abort=True)
+        result = run_imgmgrd([name, feature])
+        click.echo(printable_lines(result.stdout), nl=False)
+        click.echo(printable_lines(result.stderr), nl=False, err=True)
+        if result.returncode != 0:
+            click.get_current_context().exit(exit_code(result))
+
+    command = click.argument("feature", metavar="FEATURE")(run)
+    command = click.option("-y", "--yes", "is_sure", is_flag=True, help="Do not ask")(command)
+    return click.command(name, help=f"{what}. {explanation}", short_help=what)(command)
 
 
-yes_option = click.option("-y", "--yes", "is_sure", is_flag=True, help="Do not ask")
-feature_argument = click.argument("feature", metavar="FEATURE")
-
-
-@click.command("promote", short_help="Make the running version latest without waiting")
-@feature_argument
-@yes_option
-@pass_db
-@click.pass_context
-def promote(ctx: click.Context, db: Any, feature: str, is_sure: bool) -> None:
-    """Make the version that Kubernetes runs the local latest, without waiting until it has proven stable. Every other
-    check stays."""
-    question = f"Promote the running version of {printable(feature)} without waiting until it has proven stable?"
-    act(ctx, db, "promote", feature, question, is_sure)
-
-
-@click.command("rollback", short_help="Make the last version latest again")
-@feature_argument
-@yes_option
-@pass_db
-@click.pass_context
-def rollback(ctx: click.Context, db: Any, feature: str, is_sure: bool) -> None:
-    """Make the last version the local latest again. The image rolled back from is not promoted again until another
-    takes over or a person promotes it."""
-    act(ctx, db, "rollback", feature, f"Make the last version of {printable(feature)} the local latest again?", is_sure)
+ACTIONS = (
+    action_command(
+        "promote",
+        "Make the running version latest without waiting",
+        "It is the version that Kubernetes runs; every check but that it has proven stable stays.",
+        "Promote the running version of {} without waiting until it has proven stable?",
+    ),
+    action_command(
+        "rollback",
+        "Make the last version latest again",
+        "The image rolled back from is not promoted again until another takes over or a person promotes it.",
+        "Make the last version of {} the local latest again?",
+    ),
+)
 
 
 def image_group(parent: type) -> click.Group:
     """The group `config feature image`, which abbreviates like the group that it is put into."""
     group = parent("image", help="Configure and steer the image management of features")
-    for command in (*map(setting_command, SETTINGS.values()), default, promote, rollback):
+    for command in (*map(setting_command, SETTINGS.values()), default, *ACTIONS):
         group.add_command(command)
     return group
 

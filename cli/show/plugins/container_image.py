@@ -7,7 +7,7 @@ imgmgrd, which has it from the engine.
 import json
 import re
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import click
 
@@ -78,8 +78,12 @@ def instance_name(feature: str, namespace: str) -> str:
     return feature + asic.group(1) if asic else feature
 
 
-def read_rows(db: Any, table: str, feature: Optional[str], namespace: Optional[str]) -> Iterator[Row]:
-    """The rows of a table in STATE_DB, of one feature or instance, or of all."""
+def read_rows(db: Any, table: str, feature: Optional[str], namespace: Optional[str]) -> List[Row]:
+    """The rows of a table in STATE_DB, of one feature or instance, or of all: by feature in natural order, the newest
+    entry of each first."""
+    from natsort import natsorted
+
+    rows = []
     for name, client in chosen_clients(db, namespace):
         for key in client.keys(client.STATE_DB, f"{table}|*") or ():
             _, _, rest = key.partition("|")
@@ -88,7 +92,8 @@ def read_rows(db: Any, table: str, feature: Optional[str], namespace: Optional[s
             if number is None or (feature is not None and feature not in (owner, instance)):
                 continue
             fields = dict(client.get_all(client.STATE_DB, key) or {})
-            yield Row(instance, name, number, fields)
+            rows.append(Row(instance, name, number, fields))
+    return natsorted(rows, key=lambda row: (row.instance, row.namespace, -row.number))
 
 
 def split_number(text: str) -> Tuple[str, Optional[int]]:
@@ -136,11 +141,14 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=4))
 
 
-def natural(rows: Sequence[Row]) -> List[Row]:
-    """By feature in natural order, the newest entry of each first."""
-    from natsort import natsorted
-
-    return natsorted(rows, key=lambda row: (row.instance, row.namespace, -row.number))
+def answer(
+    found: List[Dict[str, Any]], as_json: bool, header: Sequence[str], line: Callable[[Dict[str, Any]], List[Any]]
+) -> None:
+    """Prints what was found: as it is, or as a table with a line of each."""
+    if as_json:
+        print_json(found)
+    else:
+        print_table(header, [line(one) for one in found])
 
 
 def check_found(db: Any, rows: Sequence[Any], feature: Optional[str], what: str) -> None:
@@ -173,20 +181,11 @@ namespace_option = click.option(
 def image(db: Any, feature: Optional[str], as_json: bool, namespace: Optional[str]) -> None:
     """Show how the image of each feature stands: its versions, whether it has proven stable, and why."""
     feature = feature and check_feature_name(feature)
-    rows = natural(list(read_rows(db, STATE_TABLE, feature, namespace)))
+    rows = read_rows(db, STATE_TABLE, feature, namespace)
     now = utc_now()
     check_found(db, rows, feature, "image state")
-    if as_json:
-        print_json([image_as_json(row, now) for row in rows])
-        return
     header = ["Feature", "Stability", "Version", "StableVersion", "LastVersion", "TimeLeft", "Reason"]
-    print_table(header, [image_line(row, now) for row in rows])
-
-
-def image_line(row: Row, now: datetime) -> List[Any]:
-    left = time_left(row, now)
-    versions = [row.field(name) for name in ("version", "stable_version", "last_version")]
-    return [row.instance, row.field("stability"), *versions, None if left is None else f"{left} s", row.field("reason")]
+    answer([image_as_json(row, now) for row in rows], as_json, header, image_line)
 
 
 def image_as_json(row: Row, now: datetime) -> Dict[str, Any]:
@@ -194,6 +193,12 @@ def image_as_json(row: Row, now: datetime) -> Dict[str, Any]:
     fields = {name: row.field(name) for name in names}
     own = {"feature": row.instance, "namespace": row.namespace}
     return {**own, **fields, "time_left": time_left(row, now), "reason": row.field("reason")}
+
+
+def image_line(found: Dict[str, Any]) -> List[Any]:
+    left = found["time_left"]
+    fields = [found[name] for name in ("feature", "stability", "version", "stable_version", "last_version")]
+    return [*fields, None if left is None else f"{left} s", found["reason"]]
 
 
 @click.command("image-history", short_help="Show what happened to the image of each feature")
@@ -204,25 +209,22 @@ def image_as_json(row: Row, now: datetime) -> Dict[str, Any]:
 def image_history(db: Any, feature: Optional[str], as_json: bool, namespace: Optional[str]) -> None:
     """Show what happened to the images of each feature, the newest first."""
     feature = feature and check_feature_name(feature)
-    rows = natural(list(read_rows(db, HISTORY_TABLE, feature, namespace)))
+    rows = read_rows(db, HISTORY_TABLE, feature, namespace)
     if not rows and feature is not None:
         # A feature of which nothing is told yet is no error; one that does not exist is.
-        check_found(db, list(read_rows(db, STATE_TABLE, feature, namespace)), feature, "image state")
-    if as_json:
-        print_json([history_as_json(row) for row in rows])
-        return
+        check_found(db, read_rows(db, STATE_TABLE, feature, namespace), feature, "image state")
     header = ["Feature", "Number", "Time", "Event", "Version", "ImageId", "Detail"]
-    print_table(header, [history_line(row) for row in rows])
-
-
-def history_line(row: Row) -> List[Any]:
-    time, event, version, detail = (row.field(name) for name in ("time", "event", "version", "detail"))
-    return [row.instance, row.number, time, event, version, short_id(row.field("image_id")), detail]
+    answer([history_as_json(row) for row in rows], as_json, header, history_line)
 
 
 def history_as_json(row: Row) -> Dict[str, Any]:
     fields = {name: row.field(name) for name in ("time", "event", "version", "image_id", "detail")}
     return {"feature": row.instance, "namespace": row.namespace, "number": row.number, **fields}
+
+
+def history_line(found: Dict[str, Any]) -> List[Any]:
+    fields = [found[name] for name in ("feature", "number", "time", "event", "version")]
+    return [*fields, short_id(found["image_id"]), found["detail"]]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -241,12 +243,8 @@ def image_list(ctx: click.Context, feature: Optional[str], as_json: bool) -> Non
     if result.returncode != 0:
         click.echo(printable_lines(result.stderr), err=True, nl=False)
         ctx.exit(exit_code(result))
-    images = sorted_images(parse_images(result.stdout))
-    if as_json:
-        print_json(images)
-        return
     header = ["Feature", "Version", "ImageId", "Size", "References", "Kept", "Because"]
-    print_table(header, [image_on_disk_line(found) for found in images])
+    answer(sorted_images(parse_images(result.stdout)), as_json, header, image_on_disk_line)
 
 
 def parse_images(text: str) -> List[Dict[str, Any]]:
@@ -269,6 +267,8 @@ def sorted_images(images: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
 def image_on_disk_line(found: Dict[str, Any]) -> List[str]:
     kept = "yes" if found.get("kept") else "no"
     features, version, references = (joined(found.get(name)) for name in ("features", "version", "references"))
+    # Digests in full would make most of the line; JSON has them.
+    references = re.sub("(@sha256:[0-9a-f]{12})[0-9a-f]+", r"\1", references)
     image_id = short_id(joined(found.get("image_id")))
     return [features, version, image_id, size(found.get("size")), references, kept, joined(found.get("because"), "; ")]
 

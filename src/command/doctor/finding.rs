@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// As it should be.
@@ -31,6 +32,7 @@ impl fmt::Display for Level {
 
 /// What was looked at. The words are stable: scripts may rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Check {
     /// Where the databases are, and whether they can be reached.
@@ -102,7 +104,8 @@ impl fmt::Display for Check {
 
 /// One thing that `doctor` found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
+#[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
+pub(in crate::command) struct Finding {
     /// How bad it is.
     pub(super) level: Level,
     /// What was looked at.
@@ -111,6 +114,7 @@ pub(super) struct Finding {
     pub(super) found: String,
     /// What to do about it; absent where nothing is to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "generate", schemars(with = "String"))]
     pub(super) mend: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use imgmgrd_test_support::container::ContainerSpec;
 use imgmgrd_test_support::kubelet::Deployment;
 use imgmgrd_test_support::rows::{Instance, Namespace};
+use imgmgrd_test_support::schema::{assert_valid, complaints};
 use imgmgrd_test_support::switch::Switch;
 use serde_json::{Value, json};
 
@@ -53,6 +54,7 @@ impl Found {
     fn of(output: &Output) -> Self {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         let findings: Vec<Value> = serde_json::from_slice(&output.stdout).expect("a list");
+        assert_valid("command/doctor.json", &Value::from(findings.clone()));
         for finding in &findings {
             let is_ok = finding["level"] == "ok";
             assert_eq!(finding.get("mend").is_none(), is_ok, "{finding}");
@@ -129,6 +131,9 @@ fn a_healthy_switch_is_fit_and_stays_as_it_is() {
         assert!(!found.levels(check).is_empty(), "{check}: {:#?}", found.findings);
     }
     assert!(found.findings.iter().all(|finding| CHECKS.iter().any(|check| finding["check"] == *check)));
+    let mut other = Value::from(found.findings.clone());
+    other[0]["check"] = json!("weather");
+    assert_ne!(complaints("command/doctor.json", &other), [""; 0], "a schema that takes anything");
     let socket = switch.redis(Namespace::Host).socket().display().to_string();
     found.assert("redis", "ok", &["host", &socket, "unix socket"]);
     found.assert("notifications", "ok", &["AKE"]);

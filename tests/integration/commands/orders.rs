@@ -12,11 +12,11 @@ use super::{NEW, OLD, OTHER, answer};
 use crate::evidence::everything;
 use crate::scene::{SOON, binary, deploy, local_switch, wait_for_stability};
 
-const FEATURE: &str = "telemetry";
-const BASE: &str = "docker-sonic-telemetry";
+pub(super) const FEATURE: &str = "telemetry";
+pub(super) const BASE: &str = "docker-sonic-telemetry";
 
 /// Telemetry is observed for ten minutes.
-fn observing() -> (Switch, Agent, KubeContainer) {
+pub(super) fn observing() -> (Switch, Agent, KubeContainer) {
     let switch = local_switch(FEATURE, BASE, OLD, 600);
     let mut agent = switch.agent(binary());
     wait_for_stability(&switch, &mut agent, FEATURE, "local");
@@ -26,7 +26,7 @@ fn observing() -> (Switch, Agent, KubeContainer) {
 }
 
 /// Telemetry was promoted as `NEW`, then as `OTHER`.
-fn promoted_twice() -> (Switch, Agent, [KubeContainer; 2]) {
+pub(super) fn promoted_twice() -> (Switch, Agent, [KubeContainer; 2]) {
     let (switch, mut agent, first) = observing();
     answer(&switch, &["promote", FEATURE]);
     wait_for_stability(&switch, &mut agent, FEATURE, "stable");
@@ -40,7 +40,7 @@ fn promoted_twice() -> (Switch, Agent, [KubeContainer; 2]) {
     (switch, agent, [first, second])
 }
 
-fn latest(switch: &Switch) -> Option<String> {
+pub(super) fn latest(switch: &Switch) -> Option<String> {
     switch.engine().image_id(&format!("{BASE}:latest"))
 }
 
