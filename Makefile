@@ -21,9 +21,9 @@ test: root setup msrv ## everything: dependencies, formatting, lints, all tests 
 	@$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	@./scripts/test.sh
 
-demo: root setup ## watch it work: a private switch lives through upgrades (root, about a minute)
+demo: root setup ## watch it work on a private switch (root, about a minute); ARGS=--stay keeps it up to try commands
 	@$(CARGO) build --release --locked
-	@$(CARGO) run --locked --quiet --example demo
+	@$(CARGO) run --locked --quiet --example demo -- $(ARGS)
 
 bench: root setup ## measure time and memory on a private switch; ARGS=--quick is shorter (root)
 	@$(CARGO) build --release --locked

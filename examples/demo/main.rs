@@ -12,15 +12,27 @@ mod requirements;
 mod stage;
 mod stop;
 mod story;
+mod visit;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use clap::Parser;
+
 use narrator::Narrator;
 use stop::Stop;
 
+/// A SONiC switch, made of a private Redis, Docker engine and registry, lives through upgrades
+#[derive(Clone, Copy, Debug, Parser)]
+struct Options {
+    /// Keep the switch up afterwards, to try the commands on it, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
+}
+
 fn main() -> ExitCode {
-    match catch_unwind(AssertUnwindSafe(play)) {
+    let options = Options::parse();
+    match catch_unwind(AssertUnwindSafe(|| play(options))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(Stop::Interrupted)) => {
             eprintln!("\ndemo: interrupted; everything it started is gone");
@@ -36,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 /// Plays the whole story. The switch ends with it, however it ends.
-fn play() -> Result<(), Stop> {
+fn play(options: Options) -> Result<(), Stop> {
     let binary = requirements::check()?;
     let interruption = stop::Interruption::watch()?;
     let narrator = Narrator::new();
@@ -45,6 +57,9 @@ fn play() -> Result<(), Stop> {
     story::tell(&mut stage)?;
     outcome::show(&mut stage)?;
     outcome::verify(&switch, &features)?;
+    if options.stay {
+        visit::host(&mut stage, &binary)?;
+    }
     stage.end()?;
     narrator.heading("Everything is as it should be. The switch is being taken down.");
     Ok(())

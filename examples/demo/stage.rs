@@ -92,6 +92,16 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Tells what the agent logs until the person has seen enough.
+    pub(crate) fn stay(&mut self) -> Result<(), Stop> {
+        loop {
+            match self.pause(MOMENT) {
+                Err(Stop::Interrupted) => return Ok(()),
+                done => done?,
+            }
+        }
+    }
+
     /// Lets time pass.
     pub(crate) fn pause(&mut self, time: Duration) -> Result<(), Stop> {
         let begun = Instant::now();
