@@ -6,7 +6,7 @@ mod field;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::decide::{FeaturePolicy, Policy};
 use crate::domain::{Feature, IteratorExt as _, printable};
@@ -17,7 +17,8 @@ use field::{Field, Setting};
 pub type Row = BTreeMap<String, String>;
 
 /// The rows as they were read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PolicyRows {
     /// `CONTAINER_IMAGE|GLOBAL`; empty if absent.
     pub global: Row,
@@ -83,6 +84,33 @@ impl PolicyReader {
     pub fn new(defaults: &RemoteCtrConfig) -> Self {
         let defaults = FeaturePolicy { stable_time: defaults.stable_time, ..FeaturePolicy::default() };
         Self { defaults, ..Self::default() }
+    }
+
+    /// A reader that has seen these good values before; what is not good in them is passed over.
+    #[must_use]
+    pub fn remembering(mut self, good: &PolicyRows) -> Self {
+        let mut unheard = BTreeSet::new();
+        let own = good.features.iter().filter_map(|(key, row)| Some((Some(key.parse::<Feature>().ok()?), row)));
+        self.good = [(None, &good.global)]
+            .into_iter()
+            .chain(own)
+            .map(|(feature, row)| (feature.clone(), self.read_row(feature.as_ref(), "", row, &mut unheard)))
+            .collect();
+        self
+    }
+
+    /// The good values in force, to be remembered.
+    #[must_use]
+    pub fn good(&self) -> PolicyRows {
+        let mut rows = PolicyRows::default();
+        for (feature, settings) in self.good.iter().filter(|(_, settings)| !settings.is_empty()) {
+            let row = settings.iter().map(|(field, setting)| (field.to_string(), setting.to_string())).ordered();
+            match feature {
+                None => rows.global = row,
+                Some(feature) => drop(rows.features.insert(feature.to_string(), row)),
+            }
+        }
+        rows
     }
 
     /// The policy that `rows` ask for. What is refused is logged, once while it stays as it is.

@@ -19,7 +19,7 @@ use crate::failpoint;
 use crate::logging::{LogLevel, Logging};
 use crate::policy_rows::{PolicyReader, PolicyRows};
 use crate::settings::Settings;
-use crate::state::{self, History, StateDirectory, StateError, Store};
+use crate::state::{self, History, LastPolicy, StateDirectory, StateError, Store};
 
 /// The agent cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,7 @@ pub(super) struct Core {
     pub(super) retries: Retries,
     policy_reader: PolicyReader,
     policy: Policy,
+    last_policy: LastPolicy,
     history: History,
     logging: Arc<Logging>,
     level: LogLevel,
@@ -85,7 +86,8 @@ impl Core {
         let directory = StateDirectory::open(&settings.paths.state_dir)?;
         let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
         let observer = Observer::new(&settings.paths);
-        let policy_reader = PolicyReader::new(observer.remote_ctr_config());
+        let last_policy = LastPolicy::load(directory.clone());
+        let policy_reader = PolicyReader::new(observer.remote_ctr_config()).remembering(last_policy.good());
         Ok(Self {
             databases,
             store: Store::load(directory.clone(), &boot_id),
@@ -93,6 +95,7 @@ impl Core {
             retries: Retries::default(),
             policy: Policy::default(),
             policy_reader,
+            last_policy,
             observer,
             logging,
             level: LogLevel::default(),
@@ -110,6 +113,9 @@ impl Core {
         // While CONFIG_DB is being loaded its rows mean nothing, and what held goes on holding.
         if rows.config_initialized() {
             self.policy = self.policy_reader.read(&PolicyRows::from_keys(rows.policy()));
+            if let Err(error) = self.last_policy.save(self.policy_reader.good()) {
+                tracing::warn!(%error, "the policy cannot be remembered: a bad value would mean the default after a restart");
+            }
             let level = rows.log_level().and_then(|word| word.parse().ok()).unwrap_or_default();
             if level != self.level {
                 self.logging.set_level(level);

@@ -259,7 +259,9 @@ impl Service {
         let is_held = self.hold.until.is_some_and(|until| until > Instant::now());
         if is_held || self.engine_state.borrow().picture.is_none() {
             // Whoever asked may have gone away since; here and below nobody is left to tell then.
-            let _ = reply.send(Reply::Refused("the engine or Redis cannot be read right now; see the log".to_owned()));
+            let _ = reply.send(Reply::Refused(
+                "the engine or Redis cannot be read right now; imgmgrd doctor says why".to_owned(),
+            ));
             return;
         }
         let ordered = match self.core.take_order(request) {

@@ -11,7 +11,7 @@ use crate::domain::ImageId;
 use crate::engine::{Dirty, Engine, Interest, Reader};
 use crate::policy_rows::{PolicyReader, PolicyRows};
 use crate::settings::Settings;
-use crate::state::{StateDirectory, Store};
+use crate::state::{LastPolicy, StateDirectory, Store};
 
 /// What a command has seen.
 pub(super) struct Look {
@@ -28,11 +28,13 @@ impl Look {
         let databases = Databases::connect_once(&config).await?;
         let mut observer = Observer::new(&settings.paths);
         observer.see_rows(databases.rows());
-        let policy =
-            PolicyReader::new(observer.remote_ctr_config()).read(&PolicyRows::from_keys(databases.rows().policy()));
+        let directory = StateDirectory::read_only(&settings.paths.state_dir);
+        let last_policy = LastPolicy::load(directory.clone());
+        let mut policy_reader = PolicyReader::new(observer.remote_ctr_config()).remembering(last_policy.good());
+        let policy = policy_reader.read(&PolicyRows::from_keys(databases.rows().policy()));
 
         let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
-        let store = Store::load(StateDirectory::read_only(&settings.paths.state_dir), &boot_id);
+        let store = Store::load(directory, &boot_id);
         let engine = Engine::connect(&settings.engine.host.to_string())?;
         // People ask about every feature's images, not only about those that a decision needs.
         let mut interest: Interest = observer.interest(store.memory());

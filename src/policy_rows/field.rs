@@ -39,6 +39,18 @@ impl FromStr for Field {
     }
 }
 
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::State => "state",
+            Self::StableTime => "stable_time",
+            Self::KeepVersions => "keep_versions",
+            Self::Cleanup => "cleanup",
+            Self::Pin => "pin",
+        })
+    }
+}
+
 impl Field {
     /// The setting in `text`, or what is allowed instead.
     pub(super) fn parse(self, text: &str) -> Result<Setting, String> {

@@ -111,6 +111,24 @@ fn a_bad_value_leaves_the_last_good_one_of_its_own_field() {
 }
 
 #[test]
+fn good_values_are_remembered_as_rows() {
+    let mut reader = PolicyReader::default();
+    let good = [("state", "disabled"), ("stable_time", "60"), ("keep_versions", "3"), ("cleanup", "disabled")];
+    let own = [("pin", "20240510.RC1")];
+    let expected = reader.read(&rows(&good, &[("snmp", &own), ("bgp", &[])]));
+    assert_eq!(reader.good(), rows(&good, &[("snmp", &own)]));
+    let bad = rows(
+        &[("stable_time", "x"), ("state", "x"), ("keep_versions", "x"), ("cleanup", "x")],
+        &[("snmp", &[("pin", "a b")])],
+    );
+    let policy = PolicyReader::default().remembering(&reader.good()).read(&bad);
+    assert_eq!((of(&policy, "snmp"), of(&policy, "bgp")), (of(&expected, "snmp"), of(&expected, "bgp")));
+    // What was tampered with is no good value.
+    let policy = PolicyReader::default().remembering(&bad).read(&bad);
+    assert_eq!(of(&policy, "snmp"), "true 600 2 true []");
+}
+
+#[test]
 fn what_is_refused_names_row_field_value_and_range() {
     let mut reader = PolicyReader::default();
     let policy = reader.read(&rows(

@@ -8,8 +8,10 @@ mod directory;
 mod file;
 mod history;
 mod memory;
+mod policy;
 mod split;
 
 pub use directory::{StateDirectory, StateError};
 pub use history::{Entry, Event, History};
 pub use memory::{Saved, Store};
+pub use policy::LastPolicy;

@@ -105,11 +105,14 @@ fn stable_time_is_changed_while_a_takeover_is_observed() {
 }
 
 #[test]
-fn a_bad_stable_time_is_refused_and_the_last_good_one_stays() {
+fn a_bad_stable_time_is_refused_and_the_last_good_one_stays_also_over_a_restart() {
+    let refusal = "it must be 0..86400; the last good one, 1, stays";
     let mut story = Story::telemetry();
     story.policy("stable_time", "soon");
-    story
-        .until("it is refused", |story| story.agent.log().contains("it must be 0..86400; the last good one, 1, stays"));
+    story.until("it is refused", |story| story.agent.log().contains(refusal));
+    story.agent.kill9();
+    story.agent = story.switch.agent(crate::scene::binary());
+    story.until("it is refused again", |story| story.agent.log().contains(refusal));
     let container = story.promote(NEW);
     assert_eq!(story.latest(), container.image_id);
 }
