@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::orders::{Reply, Request};
 
@@ -21,6 +21,9 @@ const SOCKET: &str = "control.sock";
 
 /// The longest request or reply: a switch with a thousand features has 100 KiB to say.
 const LONGEST: u64 = 1 << 20;
+
+/// How long to wait after a client could not be let in.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -56,7 +59,16 @@ impl Control {
         // One at a time: the second waits for the first.
         let (sender, requests) = mpsc::channel(1);
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            loop {
+                let stream = match listener.accept().await {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Too many open files, say: that passes.
+                        tracing::debug!(%error, "a command could not be listened to");
+                        sleep(PAUSE).await;
+                        continue;
+                    }
+                };
                 let sender = sender.clone();
                 tokio::spawn(async move {
                     if let Err(error) = serve(stream, &sender).await {

@@ -81,9 +81,13 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// Opens the state directory, exclusively.
-    pub(super) fn new(settings: &Settings, databases: Databases, logging: Arc<Logging>) -> Result<Self, AgentError> {
-        let directory = StateDirectory::open(&settings.paths.state_dir)?;
+    /// Takes up what the state directory, which is locked, remembers.
+    pub(super) fn new(
+        settings: &Settings,
+        directory: StateDirectory,
+        databases: Databases,
+        logging: Arc<Logging>,
+    ) -> Result<Self, AgentError> {
         let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
         let observer = Observer::new(&settings.paths);
         let last_policy = LastPolicy::load(directory.clone());

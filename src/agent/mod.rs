@@ -15,6 +15,7 @@ mod execution;
 mod observer;
 mod once;
 mod orders;
+mod pauses;
 mod retry;
 mod rows;
 mod service;

@@ -1,4 +1,4 @@
-//! `imgmgrd run --once`: one round of looking, acting and publishing, for scripts and timers.
+//! Acting once, for a command: `imgmgrd run --once`, and what operators ask for while no agent runs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,22 +22,19 @@ const ROUNDS: usize = 4;
 /// # Errors
 /// If something cannot be reached, or a step failed.
 pub async fn run_once(settings: &Settings, logging: Arc<Logging>) -> Result<(), AgentError> {
-    let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
-    let engine = Engine::connect(&settings.engine.host.to_string())?;
-    let databases = Databases::connect_once(&config).await?;
-    let mut core = Core::new(settings, databases, logging)?;
-    core.see_rows();
-    let mut reader = Reader::new(engine.clone());
+    let directory = StateDirectory::open(&settings.paths.state_dir)?;
+    let mut once = Once::open(settings, directory, logging).await?;
     for _ in 0..ROUNDS {
-        let decided = look(&mut core, &mut reader).await?;
-        let plan = core.due(&decided.plan);
+        let decided = once.look().await?;
+        let plan = once.core.due(&decided.plan);
         if plan.is_empty() {
-            core.publish(&decided, &BTreeSet::new()).await?;
-            let error = core.store.memory().units.iter().find_map(|(base, unit)| Some((base, unit.error.as_ref()?)));
+            once.publish(&decided).await?;
+            let mut units = once.core.store.memory().units.iter();
+            let error = units.find_map(|(base, unit)| Some((base, unit.error.as_ref()?)));
             return error.map_or(Ok(()), |(base, error)| Err(AgentError::NotDone(format!("{base}: {error}"))));
         }
-        let execution = execute(&mut core, &engine, plan).await;
-        core.conclude(execution, &decided).await?;
+        let execution = once.execute(plan).await;
+        once.core.conclude(execution, &decided).await?;
     }
     Err(AgentError::NotDone(format!("still something to do after {ROUNDS} rounds; see imgmgrd plan")))
 }
@@ -47,8 +44,8 @@ pub async fn run_once(settings: &Settings, logging: Arc<Logging>) -> Result<(), 
 /// # Errors
 /// If something cannot be reached.
 pub async fn obey(settings: &Settings, logging: Arc<Logging>, request: Request) -> Result<Reply, AgentError> {
-    match StateDirectory::open(&settings.paths.state_dir) {
-        Ok(unlocked) => drop(unlocked),
+    let directory = match StateDirectory::open(&settings.paths.state_dir) {
+        Ok(directory) => directory,
         Err(StateError::Locked { path, .. }) => {
             let no_answer = |error| {
                 AgentError::NotDone(format!(
@@ -59,50 +56,69 @@ pub async fn obey(settings: &Settings, logging: Arc<Logging>, request: Request) 
             return control::ask(&path, &request).await.map_err(no_answer);
         }
         Err(error) => return Err(error.into()),
-    }
-    let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
-    let engine = Engine::connect(&settings.engine.host.to_string())?;
-    let databases = Databases::connect_once(&config).await?;
-    let mut core = Core::new(settings, databases, logging)?;
-    core.see_rows();
-    let mut reader = Reader::new(engine.clone());
+    };
+    let mut once = Once::open(settings, directory, logging).await?;
     // What is of interest may only be seen by a first look.
-    let _ = look(&mut core, &mut reader).await?;
-    let ordered = match core.take_order(request) {
+    once.look().await?;
+    let ordered = match once.core.take_order(request) {
         Ok(ordered) => ordered,
         Err(refusal) => return Ok(Reply::Refused(refusal)),
     };
-    let decided = look(&mut core, &mut reader).await?;
+    let decided = once.look().await?;
     let bases = ordered.bases(&decided.report);
     let mut plan = decided.plan.clone();
     plan.units.retain(|base, _| bases.contains(base));
-    let execution = execute(&mut core, &engine, plan).await;
+    let execution = once.execute(plan).await;
     let answers = ordered.told(&decided.report).after(&execution);
-    core.conclude(execution, &decided).await?;
-    core.drop_order();
-    let decided = look(&mut core, &mut reader).await?;
-    core.publish(&decided, &BTreeSet::new()).await?;
+    once.core.conclude(execution, &decided).await?;
+    once.core.drop_order();
+    let decided = once.look().await?;
+    once.publish(&decided).await?;
     Ok(Reply::Answers(answers))
 }
 
-/// Carries out a plan to its end.
-async fn execute(core: &mut Core, engine: &Engine, plan: Plan) -> Execution {
-    let mut execution = Execution::new(plan);
-    while let Some(step) = execution.step().cloned() {
-        let went = match &step {
-            Step::RecordVersions { row, stable, last } => core.record_versions(row, stable, last.as_ref()).await,
-            _ => carry_out(engine.clone(), step).await,
-        };
-        execution.note(went);
-    }
-    execution
+/// What it takes to look and to act, without waiting for anything that is away.
+struct Once {
+    core: Core,
+    engine: Engine,
+    reader: Reader,
 }
 
-async fn look(core: &mut Core, reader: &mut Reader) -> Result<Decided, AgentError> {
-    core.databases.read_again().await?;
-    core.see_rows();
-    // A second read may find what only the first showed to be of interest: the image name of an unnamed feature.
-    let picture = reader.read(Dirty::everything(), &core.interest()).await?;
-    core.see_picture(&picture);
-    core.look()
+impl Once {
+    async fn open(settings: &Settings, directory: StateDirectory, logging: Arc<Logging>) -> Result<Self, AgentError> {
+        let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
+        let engine = Engine::connect(&settings.engine.host.to_string())?;
+        let databases = Databases::connect_once(&config).await?;
+        let mut core = Core::new(settings, directory, databases, logging)?;
+        core.see_rows();
+        Ok(Self { core, reader: Reader::new(engine.clone()), engine })
+    }
+
+    async fn look(&mut self) -> Result<Decided, AgentError> {
+        self.core.databases.read_again().await?;
+        self.core.see_rows();
+        // A second read may find what only the first showed to be of interest: the image name of an unnamed feature.
+        let picture = self.reader.read(Dirty::everything(), &self.core.interest()).await?;
+        self.core.see_picture(&picture);
+        self.core.look()
+    }
+
+    /// Carries out a plan to its end.
+    async fn execute(&mut self, plan: Plan) -> Execution {
+        let mut execution = Execution::new(plan);
+        while let Some(step) = execution.step().cloned() {
+            let went = match &step {
+                Step::RecordVersions { row, stable, last } => {
+                    self.core.record_versions(row, stable, last.as_ref()).await
+                }
+                _ => carry_out(self.engine.clone(), step).await,
+            };
+            execution.note(went);
+        }
+        execution
+    }
+
+    async fn publish(&mut self, decided: &Decided) -> Result<(), AgentError> {
+        Ok(self.core.publish(decided, &BTreeSet::new()).await?)
+    }
 }

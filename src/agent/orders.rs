@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::execution::Execution;
-use crate::decide::{Observation, Order, Report};
+use crate::decide::{InstanceReport, Observation, Order, Report};
 use crate::domain::{Base, Feature, Instance, IteratorExt as _, Version};
 
 /// What an operator asks for.
@@ -57,22 +57,22 @@ impl Ordered {
     /// # Errors
     /// If there is no such feature, in words for people.
     pub(super) fn new(request: Request, instances: &[Instance], of_kube: &[Instance]) -> Result<Self, String> {
+        let feature_of = |instance: &Instance| instance.feature.clone();
         let features: BTreeSet<Feature> = match &request.feature {
+            None => of_kube.iter().map(feature_of).ordered(),
             Some(named) => {
-                let meant = instances
-                    .iter()
-                    .filter(|instance| instance.feature == *named || instance.container_name() == named.as_str());
-                meant.map(|instance| instance.feature.clone()).ordered()
+                let is_meant =
+                    |instance: &&Instance| instance.feature == *named || instance.container_name() == named.as_str();
+                let features: BTreeSet<Feature> = instances.iter().filter(is_meant).map(feature_of).ordered();
+                if features.is_empty() {
+                    let known: Vec<String> = instances.iter().map(ToString::to_string).collect();
+                    let known = if known.is_empty() { "none (no FEATURE rows)".to_owned() } else { known.join(", ") };
+                    return Err(format!("no feature \"{named}\" on this switch; there are: {known}"));
+                }
+                features
             }
-            None => of_kube.iter().map(|instance| instance.feature.clone()).ordered(),
         };
-        match &request.feature {
-            Some(named) if features.is_empty() => {
-                let known: Vec<String> = instances.iter().map(ToString::to_string).collect();
-                Err(format!("no feature \"{named}\" on this switch; there are: {}", known.join(", ")))
-            }
-            _ => Ok(Self { request, features }),
-        }
+        Ok(Self { request, features })
     }
 
     /// Tells the next decisions of it.
@@ -82,14 +82,12 @@ impl Ordered {
 
     /// The units that it is about.
     pub(super) fn bases(&self, report: &Report) -> BTreeSet<Base> {
-        let meant = report.instances.iter().filter(|(instance, _)| self.features.contains(&instance.feature));
-        meant.filter_map(|(_, told)| told.base.clone()).ordered()
+        self.instances(report).filter_map(|(_, told)| told.base.clone()).ordered()
     }
 
     /// What the decision says to it.
     pub(super) fn told(&self, report: &Report) -> Told {
-        let meant = report.instances.iter().filter(|(instance, _)| self.features.contains(&instance.feature));
-        let told = meant.map(|(instance, told)| {
+        let told = self.instances(report).map(|(instance, told)| {
             let unit = told.base.as_ref().and_then(|base| report.units.get(base));
             let answer = match unit.and_then(|unit| unit.order.as_ref()) {
                 Some(Ok(version)) => Answer::done(instance, version),
@@ -99,6 +97,11 @@ impl Ordered {
             (told.base.clone(), answer)
         });
         Told(told.collect())
+    }
+
+    /// The instances that it is about.
+    fn instances<'a>(&self, report: &'a Report) -> impl Iterator<Item = (&'a Instance, &'a InstanceReport)> {
+        report.instances.iter().filter(|(instance, _)| self.features.contains(&instance.feature))
     }
 }
 
@@ -136,5 +139,30 @@ impl Answer {
 
     fn refused(instance: &Instance, reason: String) -> Self {
         Self { instance: instance.to_string(), done: false, version: None, reason: Some(reason) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Namespace;
+
+    #[test]
+    fn a_request_names_a_feature_or_an_instance_or_all_of_kubes() {
+        let instance = |feature: &str, namespace| Instance { feature: feature.parse().unwrap(), namespace };
+        let snmp = instance("snmp", Namespace::Host);
+        let known = [instance("bgp", Namespace::Asic(0)), instance("bgp", Namespace::Asic(1)), snmp.clone()];
+        let features = |named: Option<&str>, known: &[Instance]| {
+            let request = Request { order: Order::Promote, feature: named.map(|name| name.parse().unwrap()) };
+            let ordered = Ordered::new(request, known, std::slice::from_ref(&snmp))?;
+            Ok(ordered.features.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        for (named, expected) in [(Some("bgp"), "bgp"), (Some("bgp1"), "bgp"), (Some("snmp"), "snmp"), (None, "snmp")] {
+            assert_eq!(features(named, &known), Ok(expected.to_owned()), "{named:?}");
+        }
+        for (known, said) in [(&known[..], "there are: bgp0, bgp1, snmp"), (&[], "there are: none (no FEATURE rows)")] {
+            let refusal: String = features(Some("bgp2"), known).unwrap_err();
+            assert_eq!(refusal, format!("no feature \"bgp2\" on this switch; {said}"));
+        }
     }
 }

@@ -1,26 +1,29 @@
 //! `imgmgrd run`: looks when something changes or a deadline comes, and sleeps in between.
 
+mod in_hand;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::control::{Asked, Control};
 use super::core::{AgentError, Core, Decided, carry_out};
 use super::execution::{Execution, Went};
-use super::orders::{Ordered, Reply, Told};
-use crate::backoff::Backoff;
+use super::pauses::{Hold, Pace};
 use crate::clock;
 use crate::database::{self, Databases};
-use crate::decide::{Action, Mark, Order, Plan, Step};
+use crate::decide::{Action, Mark, Plan, Step};
 use crate::domain::{Base, IteratorExt as _};
 use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
 use crate::logging::Logging;
 use crate::settings::Settings;
+use crate::state::StateDirectory;
+use in_hand::InHand;
 
 /// How often everything is read again though nothing was heard: notifications and event streams can be lost silently.
 const RESYNC: Duration = Duration::from_secs(10 * 60);
@@ -32,10 +35,6 @@ const STOP_GRACE: Duration = Duration::from_millis(700);
 /// hundreds of images takes some ten milliseconds for it.
 const LEAD: Duration = Duration::from_millis(40);
 
-/// The pause between two looks at rows: at first too short to be felt, longer while changes keep coming.
-const FIRST_GAP: Duration = Duration::from_millis(1);
-const LONGEST_GAP: Duration = Duration::from_millis(50);
-
 /// Runs the agent until it is told to stop.
 ///
 /// # Errors
@@ -44,7 +43,8 @@ pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), Agent
     let stop = stop_signals().map_err(AgentError::Signal)?;
     let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
     let engine = Engine::connect(&settings.engine.host.to_string())?;
-    let core = Core::new(settings, Databases::new(&config), logging)?;
+    let directory = StateDirectory::open(&settings.paths.state_dir)?;
+    let core = Core::new(settings, directory, Databases::new(&config), logging)?;
     let (interest, interested) = watch::channel(Interest::default());
     let watcher = Arc::new(engine::watch(engine.clone(), interested));
     let control = Control::listen(&settings.paths.state_dir).map_err(|error| {
@@ -90,14 +90,6 @@ enum Wake {
     Asked(Asked),
     Confirmed(Result<Picture, EngineError>),
     Stepped(Went),
-}
-
-/// An order that is being carried out.
-struct InHand {
-    ordered: Ordered,
-    reply: oneshot::Sender<Reply>,
-    /// What the decision that is being carried out says to it.
-    told: Option<Told>,
 }
 
 struct Service {
@@ -254,52 +246,6 @@ impl Service {
         });
     }
 
-    /// An operator asks for something.
-    async fn asked(&mut self, Asked { request, reply }: Asked) {
-        let is_held = self.hold.until.is_some_and(|until| until > Instant::now());
-        if is_held || self.engine_state.borrow().picture.is_none() {
-            // Whoever asked may have gone away since; here and below nobody is left to tell then.
-            let _ = reply.send(Reply::Refused(
-                "the engine or Redis cannot be read right now; imgmgrd doctor says why".to_owned(),
-            ));
-            return;
-        }
-        let ordered = match self.core.take_order(request) {
-            Ok(ordered) => ordered,
-            Err(refusal) => {
-                let _ = reply.send(Reply::Refused(refusal));
-                return;
-            }
-        };
-        self.ordered = Some(InHand { ordered, reply, told: None });
-        if self.look().await {
-            self.answer_unless_due();
-        } else {
-            self.end_order(Reply::Refused("it cannot be decided on right now; see the log".to_owned()));
-        }
-    }
-
-    /// Answers an operator if nothing is to be done about what was asked for.
-    fn answer_unless_due(&mut self) {
-        let (Some(InHand { ordered, told: None, .. }), Some(decided)) = (&self.ordered, &self.latest) else { return };
-        let bases = ordered.bases(&decided.report);
-        // A person does not wait for a retry.
-        bases.iter().for_each(|base| self.core.retries.succeeded(base));
-        if bases.iter().any(|base| decided.plan.units.contains_key(base)) {
-            self.confirm();
-        } else {
-            let answers = ordered.told(&decided.report).answers();
-            self.end_order(Reply::Answers(answers));
-        }
-    }
-
-    fn end_order(&mut self, reply: Reply) {
-        self.core.drop_order();
-        if let Some(in_hand) = self.ordered.take() {
-            let _ = in_hand.reply.send(reply);
-        }
-    }
-
     /// Decides and publishes on what is known; a plan has to be confirmed before it is carried out. Whether there is a
     /// new decision.
     async fn look(&mut self) -> bool {
@@ -312,6 +258,7 @@ impl Service {
         self.publish(&decided, &busy).await;
         let is_due = !self.core.due(&decided.plan).is_empty();
         self.latest = Some(decided);
+        self.answer_unless_due();
         if is_due {
             self.confirm();
         }
@@ -342,8 +289,7 @@ impl Service {
     /// waited for.
     fn confirm(&mut self) {
         let now = Instant::now();
-        let may_begin = self.hold.until.is_none_or(|until| until <= now);
-        if !matches!(self.acting, Acting::Idle) || !may_begin {
+        if !matches!(self.acting, Acting::Idle) || self.hold.is_on() {
             return;
         }
         self.core.observer.read_files();
@@ -365,6 +311,7 @@ impl Service {
         let Acting::Confirming(bases, _) = std::mem::replace(&mut self.acting, Acting::Idle) else { return };
         if self.core.databases.read_again().await.is_err() {
             self.hold.extend(); // Nothing is acted on.
+            self.put_off_order("Redis cannot be read");
             return;
         }
         self.core.see_rows();
@@ -373,6 +320,7 @@ impl Service {
         let Ok(decided) = self.core.look() else {
             // The memory cannot be saved: without a pause, a deadline that has passed would lead here again at once.
             self.hold.extend();
+            self.put_off_order("the memory cannot be saved");
             return;
         };
         self.hold.end();
@@ -384,17 +332,8 @@ impl Service {
         let mut plan = self.core.due(&decided.plan);
         let busy = plan.units.keys().cloned().ordered();
         plan.units.retain(|base, _| bases.contains(base));
+        self.take_in_hand(&decided, &mut plan);
         self.carried_out = plan.clone();
-        if let Some(in_hand) = &mut self.ordered {
-            let bases = in_hand.ordered.bases(&decided.report);
-            if bases.iter().any(|base| plan.units.contains_key(base)) {
-                in_hand.told = Some(in_hand.ordered.told(&decided.report));
-                if in_hand.ordered.request.order == Order::Rollback {
-                    // It is in the memory now. A look in between must not take it for another step back.
-                    self.core.drop_order();
-                }
-            }
-        }
         if !plan.is_empty() {
             self.begin(Execution::new(plan));
         }
@@ -413,7 +352,7 @@ impl Service {
         self.acting = Acting::Idle;
         self.hold.extend();
         self.hold.tell(error);
-        self.end_order(Reply::Refused(format!("the engine cannot be read: {error}")));
+        self.put_off_order(&format!("the engine cannot be read: {error}"));
         if let Some(decided) = self.latest.take() {
             self.publish(&decided, &BTreeSet::new()).await;
             self.latest = Some(decided);
@@ -456,9 +395,7 @@ impl Service {
             |base: &Base| execution.failed.contains_key(base) || execution.skipped.contains_key(base);
         self.carried_out.units.retain(|base, _| !has_had_a_setback(base));
         if let Some(decided) = self.latest.take() {
-            if let Some(told) = self.ordered.as_mut().and_then(|in_hand| in_hand.told.take()) {
-                self.end_order(Reply::Answers(told.after(&execution)));
-            }
+            self.answer_after(&execution);
             if self.core.conclude(*execution, &decided).await.is_err() {
                 tracing::debug!("what was done could not be recorded; the next look finds it");
             }
@@ -515,62 +452,5 @@ async fn stopped([terminate, interrupt]: &mut [Signal; 2]) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-    }
-}
-
-/// How long nothing is acted on after what was to be acted on could not be read again.
-#[derive(Default)]
-struct Hold {
-    until: Option<Instant>,
-    backoff: Backoff,
-    /// It was logged, its end not yet.
-    is_told: bool,
-}
-
-impl Hold {
-    fn extend(&mut self) {
-        self.until = Some(Instant::now() + self.backoff.next());
-    }
-
-    /// Says once that the engine hangs or refuses. That it is away is for its watcher to say, who sees that too.
-    fn tell(&mut self, error: &EngineError) {
-        let is_seen_by_watcher =
-            matches!(error, EngineError::Unreachable { .. } | EngineError::PermissionDenied { .. });
-        if !is_seen_by_watcher && !std::mem::replace(&mut self.is_told, true) {
-            tracing::warn!(%error, "the engine cannot be read; nothing is changed until it can");
-        }
-    }
-
-    fn end(&mut self) {
-        if std::mem::take(self).is_told {
-            tracing::info!("the engine can be read again");
-        }
-    }
-}
-
-/// How soon rows are looked at again: at once after a quiet time, ever less often in a burst.
-struct Pace {
-    gap: Duration,
-    last: Option<Instant>,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { gap: FIRST_GAP, last: None }
-    }
-}
-
-impl Pace {
-    /// When rows may be looked at again.
-    fn until(&self) -> Instant {
-        self.last.map_or_else(Instant::now, |last| last + self.gap)
-    }
-
-    /// Rows are looked at now.
-    fn looked(&mut self) {
-        let now = Instant::now();
-        let is_burst = self.last.is_some_and(|last| now < last + 2 * self.gap);
-        self.gap = if is_burst { (self.gap * 2).min(LONGEST_GAP) } else { FIRST_GAP };
-        self.last = Some(now);
     }
 }

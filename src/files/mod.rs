@@ -39,14 +39,6 @@ pub enum Absence {
     Unreadable(String),
 }
 
-impl std::fmt::Display for Absence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Missing(reason) | Self::Unreadable(reason) => f.write_str(reason),
-        }
-    }
-}
-
 impl<T: Default> Loaded<T> {
     /// Reads the JSON object in `path`; `take` makes the value of it and notes the entries that it refuses.
     fn from_object(path: &Path, take: impl FnOnce(Map<String, Value>, &mut Refusals<'_>) -> T) -> Self {

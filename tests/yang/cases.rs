@@ -49,117 +49,79 @@ const LATEST: Expected =
     bad("must be a version other than latest, which always stays", "it must be a version other than latest");
 const EMPTY: &str = "A number that is the empty string";
 
+/// Values of a field of which the same is said.
+type Alike = (Expected, &'static [&'static str]);
+
 /// Values of fields. Each is tried in a feature's row, and where GLOBAL has the field, there too.
-const VALUES: [(&str, &[(&str, Expected)]); 4] = [
+const VALUES: [(&str, &[Alike]); 4] = [
     (
         "state",
         &[
-            ("enabled", GOOD),
-            ("disabled", GOOD),
-            ("Enabled", GOOD),
-            ("DISABLED", GOOD),
-            ("eNaBlEd", GOOD),
-            ("", GOOD),
-            ("on", NOT_MODE),
-            ("true", NOT_MODE),
-            ("0", NOT_MODE),
-            (" ", NOT_MODE),
-            (" enabled", NOT_MODE),
-            ("enabled ", NOT_MODE),
-            ("enabled\n", NOT_MODE),
-            ("enableddisabled", NOT_MODE),
-            ("enable", NOT_MODE),
-            ("di\u{17f}abled", NOT_MODE),
-            ("always_enabled", NOT_MODE),
+            (GOOD, &["enabled", "disabled", "Enabled", "DISABLED", "eNaBlEd", ""]),
+            (
+                NOT_MODE,
+                &[
+                    "on",
+                    "true",
+                    "0",
+                    " ",
+                    " enabled",
+                    "enabled ",
+                    "enabled\n",
+                    "enableddisabled",
+                    "enable",
+                    "di\u{17f}abled",
+                    "always_enabled",
+                ],
+            ),
         ],
     ),
     (
         "stable_time",
         &[
-            ("0", GOOD),
-            ("600", GOOD),
-            ("9999", GOOD),
-            ("10000", GOOD),
-            ("79999", GOOD),
-            ("85999", GOOD),
-            ("86399", GOOD),
-            ("86400", GOOD),
-            ("007", GOOD),
-            ("00000000000000086400", GOOD),
-            ("86401", NOT_DAY),
-            ("86500", NOT_DAY),
-            ("90000", NOT_DAY),
-            ("100000", NOT_DAY),
-            ("4294967295", NOT_DAY),
-            ("4294967296", bad("out of type uint32", "it must be 0..86400")),
-            ("-1", bad("out of type uint32", "it must be 0..86400")),
-            ("99999999999999999999", NO_DAY),
-            ("1.5", NO_DAY),
-            ("1e3", NO_DAY),
-            ("0x10", NO_DAY),
-            ("10s", NO_DAY),
-            ("ten", NO_DAY),
-            (" ", NO_DAY),
-            ("_1", NO_DAY),
-            ("1__0", NO_DAY),
-            ("", yang_refuses("stable_time: no integer", EMPTY)),
-            ("+600", yang_takes("it must be 0..86400")),
-            ("-0", yang_takes("it must be 0..86400")),
-            (" 600", yang_takes("it must be 0..86400")),
-            ("600\n", yang_takes("it must be 0..86400")),
-            ("6_00", yang_takes("it must be 0..86400")),
+            (GOOD, &["0", "600", "9999", "10000", "79999", "85999", "86399", "86400", "007", "00000000000000086400"]),
+            (NOT_DAY, &["86401", "86500", "90000", "100000", "4294967295"]),
+            (bad("out of type uint32", "it must be 0..86400"), &["4294967296", "-1"]),
+            (NO_DAY, &["99999999999999999999", "1.5", "1e3", "0x10", "10s", "ten", " ", "_1", "1__0"]),
+            (yang_refuses("stable_time: no integer", EMPTY), &[""]),
+            (yang_takes("it must be 0..86400"), &["+600", "-0", " 600", "600\n", "6_00"]),
         ],
     ),
     (
         "keep_versions",
         &[
-            ("2", GOOD),
-            ("9", GOOD),
-            ("10", GOOD),
-            ("02", GOOD),
-            ("0000000010", GOOD),
-            ("0", NOT_COUNT),
-            ("1", NOT_COUNT),
-            ("11", NOT_COUNT),
-            ("20", NOT_COUNT),
-            ("100", NOT_COUNT),
-            ("258", bad("out of type uint8", "it must be 2..10")),
-            ("-2", bad("out of type uint8", "it must be 2..10")),
-            ("two", NO_COUNT),
-            ("2.0", NO_COUNT),
-            ("", yang_refuses("keep_versions: no integer", EMPTY)),
-            ("+2", yang_takes("it must be 2..10")),
-            ("2 ", yang_takes("it must be 2..10")),
-            ("1_0", yang_takes("it must be 2..10")),
+            (GOOD, &["2", "9", "10", "02", "0000000010"]),
+            (NOT_COUNT, &["0", "1", "11", "20", "100"]),
+            (bad("out of type uint8", "it must be 2..10"), &["258", "-2"]),
+            (NO_COUNT, &["two", "2.0"]),
+            (yang_refuses("keep_versions: no integer", EMPTY), &[""]),
+            (yang_takes("it must be 2..10"), &["+2", "2 ", "1_0"]),
         ],
     ),
     (
         "pin",
         &[
-            ("20201231.84", GOOD),
-            ("20240510.RC1", GOOD),
-            ("latest", LATEST),
-            ("Latest", GOOD),
-            ("LATEST", GOOD),
-            ("latest.1", GOOD),
-            ("_", GOOD),
-            ("1", GOOD),
-            ("A-b_c.d", GOOD),
-            ("", GOOD),
-            ("a b", NOT_VERSION),
-            (".1", NOT_VERSION),
-            ("-1", NOT_VERSION),
-            ("1\n", NOT_VERSION),
-            (" 1", NOT_VERSION),
-            ("1:2", NOT_VERSION),
-            ("a/b", NOT_VERSION),
-            ("a@b", NOT_VERSION),
-            ("1+2", NOT_VERSION),
-            ("1,2", NOT_VERSION),
-            ("\u{fc}", NOT_VERSION),
-            ("\u{661}", NOT_VERSION),
-            ("$(reboot)", NOT_VERSION),
-            ("sha256:0123", NOT_VERSION),
+            (GOOD, &["20201231.84", "20240510.RC1", "Latest", "LATEST", "latest.1", "_", "1", "A-b_c.d", ""]),
+            (LATEST, &["latest"]),
+            (
+                NOT_VERSION,
+                &[
+                    "a b",
+                    ".1",
+                    "-1",
+                    "1\n",
+                    " 1",
+                    "1:2",
+                    "a/b",
+                    "a@b",
+                    "1+2",
+                    "1,2",
+                    "\u{fc}",
+                    "\u{661}",
+                    "$(reboot)",
+                    "sha256:0123",
+                ],
+            ),
         ],
     ),
 ];
@@ -170,13 +132,15 @@ pub(crate) fn all() -> Vec<Case> {
     for (field, values) in VALUES {
         // `cleanup` is what `state` is.
         let fields: &[&str] = if field == "state" { &["state", "cleanup"] } else { &[field] };
-        for ((value, expected), field) in
-            values.iter().flat_map(|value| fields.iter().map(move |field| (value, *field)))
-        {
-            cases.push(Case { fragment: of_feature(field, value), expected: *expected });
-            if field != "pin" {
-                let fragment = json!({"CONTAINER_IMAGE": {"GLOBAL": {field: value}}});
-                cases.push(Case { fragment, expected: *expected });
+        for field in fields.iter().copied() {
+            for (expected, values) in values {
+                for value in *values {
+                    cases.push(Case { fragment: of_feature(field, value), expected: *expected });
+                    if field != "pin" {
+                        let fragment = json!({"CONTAINER_IMAGE": {"GLOBAL": {field: value}}});
+                        cases.push(Case { fragment, expected: *expected });
+                    }
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::by_text::by_text;
 use super::names::InvalidName;
 use super::value::printable;
 
@@ -139,33 +140,20 @@ impl fmt::Display for ContainerId {
     }
 }
 
-/// Declares what follows from an id's text.
-macro_rules! by_text {
-    ($name:ident) => {
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}({self})", stringify!($name))
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.to_string()
-            }
-        }
-    };
+impl fmt::Debug for ImageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ImageId({self})")
+    }
 }
 
-by_text!(ImageId);
-by_text!(ContainerId);
+impl fmt::Debug for ContainerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContainerId({self})")
+    }
+}
+
+by_text!(ImageId, InvalidName);
+by_text!(ContainerId, InvalidName);
 
 #[cfg(test)]
 mod tests {

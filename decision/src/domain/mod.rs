@@ -4,6 +4,7 @@
 //! that could be mistaken for something else (promise 8 of DESIGN.md).
 
 mod age;
+mod by_text;
 mod ids;
 mod names;
 mod ordered;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::by_text::by_text;
 use super::value::printable;
 
 /// A text that is not what it should be.
@@ -49,25 +50,13 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0.as_ref().to_owned()
-            }
-        }
-
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
             }
         }
+
+        by_text!($name, InvalidName);
     };
 }
 
@@ -158,20 +147,6 @@ impl FromStr for Namespace {
     }
 }
 
-impl TryFrom<String> for Namespace {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Namespace> for String {
-    fn from(namespace: Namespace) -> Self {
-        namespace.to_string()
-    }
-}
-
 impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -180,6 +155,8 @@ impl fmt::Display for Namespace {
         }
     }
 }
+
+by_text!(Namespace, InvalidName);
 
 /// One instance of a feature: on the host, or one per ASIC (`bgp` in `asic0`, run as container `bgp0`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

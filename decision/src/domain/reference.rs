@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::by_text::by_text;
 use super::names::{Base, Version, is_lower_hex};
 use super::value::printable;
 
@@ -147,6 +148,8 @@ impl FromStr for Reference {
     }
 }
 
+by_text!(Reference, InvalidReference);
+
 /// The repositories seen so far, for references that share them: a switch has few repositories with many tags each.
 #[derive(Debug, Default)]
 pub struct Repositories(BTreeSet<Repository>);
@@ -165,20 +168,6 @@ impl Repositories {
             }
         }
         Ok(reference)
-    }
-}
-
-impl TryFrom<String> for Reference {
-    type Error = InvalidReference;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<Reference> for String {
-    fn from(reference: Reference) -> Self {
-        reference.to_string()
     }
 }
 

@@ -71,10 +71,10 @@ pub(super) enum Check {
     ReportsLocal,
 }
 
-impl Check {
+impl fmt::Display for Check {
     /// The word for it, as in JSON.
-    fn word(self) -> &'static str {
-        match self {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
             Self::Redis => "redis",
             Self::ConfigDb => "config_db",
             Self::Notifications => "notifications",
@@ -92,13 +92,7 @@ impl Check {
             Self::StartedFrom => "started_from",
             Self::ContainerId => "container_id",
             Self::ReportsLocal => "reports_local",
-        }
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+        })
     }
 }
 

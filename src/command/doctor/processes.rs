@@ -6,6 +6,9 @@ use crate::files::{self, FileError};
 /// A kubelet's command line has some hundred bytes; what is longer is cut off, not read.
 const LIMIT: u64 = 256 << 10;
 
+/// Programs that run scripts, besides the Pythons.
+const INTERPRETERS: [&str; 4] = ["sh", "bash", "dash", "busybox"];
+
 /// A process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Process {
@@ -16,10 +19,14 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Whether one of its first arguments is this program: an interpreter's script is the second.
+    /// Whether it runs this program, by itself or as an interpreter's script. That a program is told of it
+    /// (`journalctl -u kubelet`) means nothing.
     pub(super) fn runs(&self, program: &str) -> bool {
-        let is_it = |argument: &String| argument.rsplit('/').next() == Some(program);
-        self.name == program || self.arguments.iter().take(3).any(is_it)
+        let mut arguments = self.arguments.iter().map(|argument| argument.rsplit('/').next().unwrap_or_default());
+        let started = arguments.next().unwrap_or_default();
+        let is_interpreter = started.starts_with("python") || INTERPRETERS.contains(&started);
+        let script = arguments.find(|argument| !argument.starts_with('-')).filter(|_| is_interpreter);
+        self.name == program || started == program || script == Some(program)
     }
 
     /// The value of an option, as `--name=value` or `--name value`; the last one counts.
@@ -72,6 +79,11 @@ mod tests {
         assert!(process("kubelet", "").runs("kubelet"));
         assert!(!process("vi", "vi a b /usr/bin/ctrmgrd.py").runs("ctrmgrd.py"));
         assert!(!process("vi", "my-ctrmgrd.py").runs("ctrmgrd.py"));
+        assert!(process("sh", "/bin/sh /usr/bin/docker-gc").runs("docker-gc"));
+        for line in ["journalctl -u kubelet", "systemctl status kubelet", "vi /etc/default/kubelet", "", "python3 -u"] {
+            let name = line.split(' ').next().unwrap();
+            assert!(!process(name, line).runs("kubelet"), "{line}");
+        }
     }
 
     #[test]

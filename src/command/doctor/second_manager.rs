@@ -6,7 +6,7 @@ use super::finding::{Check, Finding};
 use super::processes::Process;
 use crate::decide::{Container, Image};
 use crate::domain::IteratorExt as _;
-use crate::files::{Loaded, RemoteCtrConfig};
+use crate::files::{Absence, Loaded, RemoteCtrConfig};
 
 /// The Python daemon of sonic-buildimage's `src/sonic-ctrmgrd`.
 const DAEMON: &str = "ctrmgrd.py";
@@ -22,12 +22,8 @@ pub(super) fn judge_daemon(config: &Loaded<RemoteCtrConfig>, processes: Option<&
                 CONTAINER_IMAGE|GLOBAL";
     let is_running = processes.map(|processes| processes.iter().any(|process| process.runs(DAEMON)));
     let mut findings = Vec::new();
-    if let (Some(absence), true) = (&config.absence, config.is_unreadable()) {
-        findings.push(Finding::warning(
-            check,
-            absence.to_string(),
-            "restore the file, as written by the ctrmgr package",
-        ));
+    if let Some(Absence::Unreadable(why)) = &config.absence {
+        findings.push(Finding::warning(check, why, "restore the file, as written by the ctrmgr package"));
     }
     findings.extend(config.refused.iter().map(|refused| Finding::warning(check, refused, "correct the value")));
     let manages = "tags latest and removes images by its own timer";
@@ -83,7 +79,6 @@ mod tests {
     use super::super::finding::Level;
     use super::*;
     use crate::decide::ContainerStatus;
-    use crate::files::Absence;
 
     fn process(name: &str, line: &str) -> Process {
         Process { name: name.to_owned(), arguments: line.split(' ').map(str::to_owned).collect() }

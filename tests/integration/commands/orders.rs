@@ -6,6 +6,7 @@ use imgmgrd_test_support::agent::Agent;
 use imgmgrd_test_support::kubelet::KubeContainer;
 use imgmgrd_test_support::rows::Instance;
 use imgmgrd_test_support::switch::Switch;
+use imgmgrd_test_support::wait::wait_equal;
 use serde_json::Value;
 
 use super::{NEW, OLD, OTHER, answer};
@@ -86,6 +87,51 @@ fn without_an_agent_the_command_does_it_and_the_agent_finds_it_done() {
     let mut agent = switch.agent(binary());
     wait_for_stability(&switch, &mut agent, FEATURE, "stable");
     assert!(!agent.log().contains("promote "), "there was nothing left to do: {}", agent.log());
+}
+
+#[test]
+fn one_that_comes_while_the_agent_does_just_that_is_answered() {
+    let (switch, agent, container) = observing();
+    agent.terminate();
+    let mut agent = switch.agent_with(binary(), &["run"], &[("FAILPOINTS", "before-step=sleep(1000)")]);
+    wait_for_stability(&switch, &mut agent, FEATURE, "observing");
+    switch.rows().policy(&[("stable_time", "0")]);
+    wait_equal("the first step", SOON, &Some(container.image_id), || latest(&switch));
+    assert_eq!(answer(&switch, &["promote", FEATURE]), format!("{FEATURE}: latest is {NEW}\n"));
+    assert_eq!(answer(&switch, &["promote", FEATURE]), format!("{FEATURE}: latest is {NEW}\n"));
+}
+
+#[test]
+fn one_for_all_is_answered_when_it_is_done_for_all() {
+    let switch = local_switch(FEATURE, BASE, OLD, 600);
+    switch.rows().config_feature("snmp", "local", false, true);
+    switch.engine().import_image("docker-snmp:latest", Some(OLD), &[], "snmp");
+    switch.start_locally(&Instance::host("snmp"), "docker-snmp", OLD);
+    let faults = ("FAILPOINTS", "before-step=1*return(fail)->sleep(500)");
+    let mut agent = switch.agent_with(binary(), &["run"], &[faults]);
+    wait_for_stability(&switch, &mut agent, FEATURE, "local");
+    let container = deploy(&switch, FEATURE, BASE, NEW);
+    deploy(&switch, "snmp", "docker-snmp", NEW);
+    for feature in [FEATURE, "snmp"] {
+        wait_for_stability(&switch, &mut agent, feature, "observing");
+    }
+    // It waits for its retry when all are asked for.
+    let said = refused(&switch.command(binary(), &["promote", FEATURE]));
+    assert!(said.contains("could not promote"), "{said}");
+    let said = answer(&switch, &["promote", "--all"]);
+    assert_eq!(latest(&switch), Some(container.image_id), "{said}");
+}
+
+#[test]
+fn one_that_the_engine_keeps_waiting_is_put_off_and_done_when_it_can_be() {
+    let (mut switch, _agent, container) = observing();
+    let before = latest(&switch);
+    switch.engine_mut().pause();
+    let said = refused(&switch.command(binary(), &["promote", FEATURE]));
+    assert!(said.contains("not yet: the engine cannot be read"), "{said}");
+    switch.engine_mut().resume();
+    assert_ne!(before, Some(container.image_id.clone()));
+    wait_equal("the promotion", SOON, &Some(container.image_id), || latest(&switch));
 }
 
 #[test]
