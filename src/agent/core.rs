@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::account::{self, Event, Moment};
 use super::execution::{Execution, Went};
 use super::observer::Observer;
-use super::orders::{Ordered, Request};
+use super::orders::{Ordered, Request, UnknownFeature};
 use super::retry::{Retries, longest_pause};
 use crate::clock;
 use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, Written};
@@ -203,8 +203,8 @@ impl Core {
     /// Takes up what an operator asks for: the next looks decide on it.
     ///
     /// # Errors
-    /// If there is no such feature, in words for people.
-    pub(super) fn take_order(&mut self, request: Request) -> Result<Ordered, String> {
+    /// If there is no such feature.
+    pub(super) fn take_order(&mut self, request: Request) -> Result<Ordered, UnknownFeature> {
         let (observation, memory) = (self.observer.observation(), self.store.memory());
         let ordered = Ordered::new(request, &observation.instances(memory), &observation.instances_of_kube(memory))?;
         ordered.put_into(self.observer.observation_mut());

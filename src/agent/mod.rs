@@ -21,7 +21,8 @@ mod rows;
 mod service;
 
 pub use once::{obey, run_once};
-pub use orders::{Answer, Reply, Request};
+pub(crate) use orders::known;
+pub use orders::{Answer, Reply, Request, UnknownFeature};
 pub use service::run;
 
 pub use self::core::AgentError;

@@ -62,7 +62,7 @@ pub async fn obey(settings: &Settings, logging: Arc<Logging>, request: Request) 
     once.look().await?;
     let ordered = match once.core.take_order(request) {
         Ok(ordered) => ordered,
-        Err(refusal) => return Ok(Reply::Refused(refusal)),
+        Err(refusal) => return Ok(Reply::Refused(refusal.to_string())),
     };
     let decided = once.look().await?;
     let bases = ordered.bases(&decided.report);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::execution::Execution;
 use crate::decide::{InstanceReport, Observation, Order, Report};
-use crate::domain::{Base, Feature, Instance, IteratorExt as _, Version};
+use crate::domain::{Base, Feature, Instance, IteratorExt as _, Version, printable};
 
 /// What an operator asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,31 @@ pub enum Reply {
     Refused(String),
 }
 
+/// There is no such feature on this switch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no feature \"{name}\" on this switch; there are: {known}")]
+pub struct UnknownFeature {
+    name: String,
+    known: String,
+}
+
+/// The feature or instance of that name, if it is one of `instances`.
+///
+/// # Errors
+/// If it is none of them.
+pub(crate) fn known<'a>(
+    name: &str,
+    instances: impl IntoIterator<Item = &'a Instance> + Clone,
+) -> Result<Feature, UnknownFeature> {
+    let feature = name.parse::<Feature>().ok();
+    let is_known = |feature: &Feature| instances.clone().into_iter().any(|instance| instance.answers_to(feature));
+    feature.filter(is_known).ok_or_else(|| {
+        let known: Vec<String> = instances.into_iter().map(ToString::to_string).collect();
+        let known = if known.is_empty() { "none (no FEATURE rows)".to_owned() } else { known.join(", ") };
+        UnknownFeature { name: printable(name), known }
+    })
+}
+
 /// A request that is being carried out.
 #[derive(Debug)]
 pub(super) struct Ordered {
@@ -55,21 +80,14 @@ impl Ordered {
     /// Finds out which features a request is about.
     ///
     /// # Errors
-    /// If there is no such feature, in words for people.
-    pub(super) fn new(request: Request, instances: &[Instance], of_kube: &[Instance]) -> Result<Self, String> {
+    /// If there is no such feature.
+    pub(super) fn new(request: Request, instances: &[Instance], of_kube: &[Instance]) -> Result<Self, UnknownFeature> {
         let feature_of = |instance: &Instance| instance.feature.clone();
         let features: BTreeSet<Feature> = match &request.feature {
             None => of_kube.iter().map(feature_of).ordered(),
             Some(named) => {
-                let is_meant =
-                    |instance: &&Instance| instance.feature == *named || instance.container_name() == named.as_str();
-                let features: BTreeSet<Feature> = instances.iter().filter(is_meant).map(feature_of).ordered();
-                if features.is_empty() {
-                    let known: Vec<String> = instances.iter().map(ToString::to_string).collect();
-                    let known = if known.is_empty() { "none (no FEATURE rows)".to_owned() } else { known.join(", ") };
-                    return Err(format!("no feature \"{named}\" on this switch; there are: {known}"));
-                }
-                features
+                known(named.as_str(), instances)?;
+                instances.iter().filter(|instance| instance.answers_to(named)).map(feature_of).ordered()
             }
         };
         Ok(Self { request, features })
@@ -154,7 +172,8 @@ mod tests {
         let known = [instance("bgp", Namespace::Asic(0)), instance("bgp", Namespace::Asic(1)), snmp.clone()];
         let features = |named: Option<&str>, known: &[Instance]| {
             let request = Request { order: Order::Promote, feature: named.map(|name| name.parse().unwrap()) };
-            let ordered = Ordered::new(request, known, std::slice::from_ref(&snmp))?;
+            let ordered =
+                Ordered::new(request, known, std::slice::from_ref(&snmp)).map_err(|error| error.to_string())?;
             Ok(ordered.features.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         };
         for (named, expected) in [(Some("bgp"), "bgp"), (Some("bgp1"), "bgp"), (Some("snmp"), "snmp"), (None, "snmp")] {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use super::{CommandError, Selection, table};
-use crate::agent::AgentError;
+use crate::agent::{self, AgentError};
 use crate::database::{self, Databases};
 use crate::logging::Logging;
 use crate::settings::Settings;
@@ -75,14 +75,8 @@ async fn is_known(name: &str, settings: &Settings) -> Result<(), CommandError> {
     let mut observation = crate::decide::Observation::default();
     databases.rows().fill(&mut observation);
     let instances = observation.instances(&crate::decide::Memory::default());
-    let is_meant =
-        |instance: &&crate::domain::Instance| instance.feature.as_str() == name || instance.container_name() == name;
-    if instances.iter().any(|instance| is_meant(&instance)) {
-        return Ok(());
-    }
-    let known: Vec<String> = instances.iter().map(ToString::to_string).collect();
-    let name = crate::domain::printable(name);
-    Err(CommandError::UnknownFeature { name, known: known.join(", ") })
+    agent::known(name, &instances)?;
+    Ok(())
 }
 
 fn render(events: &[Event]) -> String {

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::agent::{self, AgentError};
 use crate::decide::{Decision, Order, Report};
-use crate::domain::{Base, Feature, Instance};
+use crate::domain::{Base, Feature};
 use crate::logging::{Logging, LoggingError};
 use crate::settings::{Overrides, Settings, SettingsError};
 use completion::Shell;
@@ -153,13 +153,8 @@ pub enum CommandError {
     #[error(transparent)]
     Agent(#[from] AgentError),
     /// There is no such feature.
-    #[error("no feature \"{name}\" on this switch; there are: {known}")]
-    UnknownFeature {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: String,
-    },
+    #[error(transparent)]
+    UnknownFeature(#[from] agent::UnknownFeature),
     /// An order was not carried out.
     #[error("{0}")]
     NotDone(String),
@@ -255,7 +250,8 @@ impl Selection {
 
     /// The feature or instance asked for, if one is.
     fn known(&self, look: &Look) -> Result<Option<Feature>, CommandError> {
-        self.feature.as_deref().map(|name| known(name, &look.decision.report)).transpose()
+        let instances = look.decision.report.instances.keys();
+        Ok(self.feature.as_deref().map(|name| agent::known(name, instances)).transpose()?)
     }
 
     /// The image names of the feature asked for, if one is.
@@ -298,25 +294,9 @@ fn print(answer: &str) -> ExitCode {
     }
 }
 
-/// The feature or instance of that name.
-fn known(name: &str, report: &Report) -> Result<Feature, CommandError> {
-    let feature = name.parse::<Feature>().ok();
-    let found = feature.filter(|feature| report.instances.keys().any(|instance| means(feature, instance)));
-    found.ok_or_else(|| {
-        let names: Vec<String> = report.instances.keys().map(ToString::to_string).collect();
-        let known = if names.is_empty() { "none (no FEATURE rows)".to_owned() } else { names.join(", ") };
-        CommandError::UnknownFeature { name: crate::domain::printable(name), known }
-    })
-}
-
-/// Whether a person who says `feature` means this instance: by its feature's name, or by its own.
-fn means(feature: &Feature, instance: &Instance) -> bool {
-    instance.feature == *feature || instance.container_name() == feature.as_str()
-}
-
 /// The image names of a feature.
 fn bases(report: &Report, feature: &Feature) -> Vec<Base> {
-    let meant = report.instances.iter().filter(|(instance, _)| means(feature, instance));
+    let meant = report.instances.iter().filter(|(instance, _)| instance.answers_to(feature));
     meant.filter_map(|(_, report)| report.base.clone()).collect()
 }
 

@@ -89,9 +89,15 @@ pub(super) fn render(plan: &Plan, report: &Report, bases: Option<&[Base]>) -> St
             nothing += unit.instances.len();
             continue;
         }
+        if !text.is_empty() {
+            text.push('\n');
+        }
         render_unit(&unit, &mut text);
     }
     if nothing > 0 {
+        if !text.is_empty() {
+            text.push('\n');
+        }
         let _ = writeln!(text, "Nothing to do for {nothing} {}.", if nothing == 1 { "instance" } else { "instances" });
     }
     text
@@ -114,5 +120,4 @@ fn render_unit(unit: &UnitPlan, text: &mut String) {
     if let Some(reason) = &unit.clean_up_waits {
         let _ = writeln!(text, "  no clean-up: {reason}");
     }
-    text.push('\n');
 }

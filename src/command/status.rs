@@ -53,7 +53,7 @@ pub(super) fn statuses(report: &Report, feature: Option<&Feature>) -> Vec<Status
     report
         .instances
         .iter()
-        .filter(|(instance, _)| feature.is_none_or(|feature| super::means(feature, instance)))
+        .filter(|(instance, _)| feature.is_none_or(|feature| instance.answers_to(feature)))
         .map(|(instance, report)| Status {
             instance: instance.to_string(),
             feature: instance.feature.to_string(),
@@ -81,7 +81,7 @@ pub(super) fn statuses(report: &Report, feature: Option<&Feature>) -> Vec<Status
 pub(super) fn render(report: &Report, feature: Option<&Feature>) -> String {
     let mut table = table::table(&["FEATURE", "STABILITY", "VERSION", "STABLE", "LAST", "REASON"]);
     for (instance, report) in &report.instances {
-        if feature.is_none_or(|feature| super::means(feature, instance)) {
+        if feature.is_none_or(|feature| instance.answers_to(feature)) {
             table.add_row([
                 Cell::new(instance),
                 table::stability(report.stability),

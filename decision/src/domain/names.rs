@@ -177,6 +177,12 @@ impl Instance {
             Namespace::Asic(number) => format!("{}{number}", self.feature),
         }
     }
+
+    /// Whether a person who says `name` means this instance: by its feature's name, or by its own.
+    #[must_use]
+    pub fn answers_to(&self, name: &Feature) -> bool {
+        self.feature == *name || self.container_name() == name.as_str()
+    }
 }
 
 impl fmt::Display for Instance {

@@ -31,7 +31,7 @@ impl Service {
         let ordered = match self.core.take_order(request) {
             Ok(ordered) => ordered,
             Err(refusal) => {
-                let _ = reply.send(Reply::Refused(refusal));
+                let _ = reply.send(Reply::Refused(refusal.to_string()));
                 return;
             }
         };
