@@ -82,8 +82,14 @@ impl PolicyReader {
     /// A reader for which, where no row says otherwise, `defaults` hold.
     #[must_use]
     pub fn new(defaults: &RemoteCtrConfig) -> Self {
-        let defaults = FeaturePolicy { stable_time: defaults.stable_time, ..FeaturePolicy::default() };
-        Self { defaults, ..Self::default() }
+        let mut reader = Self::default();
+        reader.set_defaults(defaults);
+        reader
+    }
+
+    /// From the next reading on, `defaults` hold where no row says otherwise.
+    pub fn set_defaults(&mut self, defaults: &RemoteCtrConfig) {
+        self.defaults = FeaturePolicy { stable_time: defaults.stable_time, ..FeaturePolicy::default() };
     }
 
     /// A reader that has seen these good values before; what is not good in them is passed over.

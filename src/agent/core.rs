@@ -18,7 +18,7 @@ use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
 use crate::failpoint;
 use crate::logging::{LogLevel, Logging};
 use crate::policy_rows::{PolicyReader, PolicyRows};
-use crate::settings::Settings;
+use crate::settings::{PathSettings, Settings};
 use crate::state::{self, History, LastPolicy, StateDirectory, StateError, Store};
 
 /// The agent cannot run.
@@ -126,6 +126,13 @@ impl Core {
                 self.level = level;
             }
         }
+    }
+
+    /// Reads again the files that others write, which may be others now, and what they say of the policy.
+    pub(super) fn reload(&mut self, paths: &PathSettings) {
+        self.observer.reload(paths);
+        self.policy_reader.set_defaults(self.observer.remote_ctr_config());
+        self.see_rows();
     }
 
     /// What the engine should be looked at for.

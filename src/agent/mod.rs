@@ -19,6 +19,7 @@ mod pauses;
 mod retry;
 mod rows;
 mod service;
+mod service_manager;
 
 pub use once::{obey, run_once};
 pub(crate) use orders::known;

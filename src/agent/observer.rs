@@ -24,18 +24,25 @@ impl Observer {
     /// Reads the files and has seen nothing else yet.
     #[must_use]
     pub fn new(paths: &PathSettings) -> Self {
-        let remote_ctr_config = files::read_remote_ctr_config(&paths.remote_ctr_config);
-        remote_ctr_config.log(None);
         let mut observer = Self {
             paths: paths.clone(),
             observation: Observation { just_started: true, ..Observation::default() },
             has_seen_engine: false,
             image_names: Loaded::default(),
             packages: Loaded::default(),
-            remote_ctr_config: remote_ctr_config.value,
+            remote_ctr_config: RemoteCtrConfig::default(),
         };
-        observer.read_files();
+        observer.reload(paths);
         observer
+    }
+
+    /// Reads all files anew, which are at `paths` from now on.
+    pub fn reload(&mut self, paths: &PathSettings) {
+        self.paths.clone_from(paths);
+        let remote_ctr_config = files::read_remote_ctr_config(&paths.remote_ctr_config);
+        remote_ctr_config.log(None);
+        self.remote_ctr_config = remote_ctr_config.value;
+        self.read_files();
     }
 
     /// Reads again which images belong to which features; both files change when a package is installed. What a file said

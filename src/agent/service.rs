@@ -15,13 +15,14 @@ use super::control::{Asked, Control};
 use super::core::{AgentError, Core, Decided, carry_out};
 use super::execution::{Execution, Went};
 use super::pauses::{Hold, Pace};
+use super::service_manager::ServiceManager;
 use crate::clock;
 use crate::database::{self, Databases};
 use crate::decide::{Action, Mark, Plan, Step};
 use crate::domain::{Base, IteratorExt as _};
 use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
 use crate::logging::Logging;
-use crate::settings::Settings;
+use crate::settings::{Overrides, Settings};
 use crate::state::StateDirectory;
 use in_hand::InHand;
 
@@ -35,12 +36,13 @@ const STOP_GRACE: Duration = Duration::from_millis(700);
 /// hundreds of images takes some ten milliseconds for it.
 const LEAD: Duration = Duration::from_millis(40);
 
-/// Runs the agent until it is told to stop.
+/// Runs the agent until it is told to stop. `settings` were loaded with `overrides`, and are again on SIGHUP.
 ///
 /// # Errors
 /// If it cannot start. Whatever goes away later is waited for.
-pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), AgentError> {
+pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Logging>) -> Result<(), AgentError> {
     let stop = stop_signals().map_err(AgentError::Signal)?;
+    let hangup = signal(SignalKind::hangup()).map_err(AgentError::Signal)?;
     let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
     let engine = Engine::connect(&settings.engine.host.to_string())?;
     let directory = StateDirectory::open(&settings.paths.state_dir)?;
@@ -66,6 +68,10 @@ pub async fn run(settings: &Settings, logging: Arc<Logging>) -> Result<(), Agent
         ordered: None,
         pace: Pace::default(),
         resync_at: Instant::now() + RESYNC,
+        settings: settings.clone(),
+        overrides: overrides.clone(),
+        hangup,
+        manager: ServiceManager::new(),
     };
     service.run(stop).await
 }
@@ -87,6 +93,8 @@ enum Wake {
     Engine,
     Due,
     Resync,
+    Reload,
+    Ping,
     Asked(Asked),
     Confirmed(Result<Picture, EngineError>),
     Stepped(Went),
@@ -110,6 +118,12 @@ struct Service {
     ordered: Option<InHand>,
     pace: Pace,
     resync_at: Instant,
+    /// As they were at the start.
+    settings: Settings,
+    overrides: Overrides,
+    /// SIGHUP: the files are to be read again.
+    hangup: Signal,
+    manager: ServiceManager,
 }
 
 impl Service {
@@ -127,6 +141,7 @@ impl Service {
                 () = self.handle(wake) => {}
             }
         }
+        self.manager.stopping();
         self.finish().await;
         tracing::info!("stopped");
         Ok(())
@@ -139,6 +154,8 @@ impl Service {
             Wake::Engine => self.engine_changed().await,
             Wake::Due => self.confirm(),
             Wake::Resync => self.resync(),
+            Wake::Reload => self.reload(),
+            Wake::Ping => self.manager.ping(),
             Wake::Asked(asked) => self.asked(asked).await,
             Wake::Confirmed(Ok(picture)) => self.confirmed(&picture).await,
             Wake::Confirmed(Err(error)) => self.not_confirmed(&error).await,
@@ -150,9 +167,11 @@ impl Service {
     async fn wake(&mut self, stop: &mut [Signal; 2]) -> Wake {
         let due = self.due();
         let pause = self.pace.until();
+        let ping = self.manager.ping_at();
         tokio::select! {
             biased;
             () = stopped(stop) => Wake::Stop,
+            () = sleep_until_some(ping), if ping.is_some() => Wake::Ping,
             wake = acted(&mut self.acting) => wake,
             () = sleep_until_some(due), if due.is_some() => Wake::Due,
             changed = self.engine_state.changed() => match changed {
@@ -162,6 +181,7 @@ impl Service {
             },
             () = async { sleep_until(pause).await; self.core.databases.changed().await } => Wake::Rows,
             Some(asked) = next_request(&mut self.control), if self.ordered.is_none() => Wake::Asked(asked),
+            Some(()) = self.hangup.recv() => Wake::Reload,
             () = sleep_until(self.resync_at) => Wake::Resync,
         }
     }
@@ -237,6 +257,25 @@ impl Service {
         self.watcher.resync();
     }
 
+    /// Reads again what was read at the start. What cannot be changed in a running agent is said.
+    fn reload(&mut self) {
+        self.manager.reloading();
+        match Settings::load(&self.overrides) {
+            Ok(settings) => {
+                let old = &self.settings;
+                let is_same_place = settings.paths.state_dir == old.paths.state_dir;
+                if settings.redis != old.redis || settings.engine != old.engine || !is_same_place {
+                    tracing::warn!("a change of redis.*, engine.host or paths.state_dir takes a restart of the agent");
+                }
+                self.core.reload(&settings.paths);
+                tracing::info!("reloaded");
+            }
+            Err(error) => tracing::error!(%error, "not reloaded; the settings stay as they were"),
+        }
+        self.resync();
+        self.manager.reloaded();
+    }
+
     fn tell_interest(&self) {
         let interest = self.core.interest();
         self.interest.send_if_modified(|current| {
@@ -283,6 +322,7 @@ impl Service {
     async fn publish(&mut self, decided: &Decided, busy: &BTreeSet<Base>) {
         // A failure was logged by the connection, whose recovery leads to another look.
         let _: Result<(), _> = self.core.publish(decided, busy).await;
+        self.manager.published(&decided.report, self.engine_state.borrow().picture.is_some());
     }
 
     /// Reads again what is to be acted on, unless something is being acted on. A deadline that is about to come is

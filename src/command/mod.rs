@@ -193,14 +193,14 @@ impl CommandLine {
 
     fn answer(self) -> Result<String, CommandError> {
         match self.command {
-            Command::OnSwitch(command) => command.answer(&Settings::load(&self.overrides)?),
+            Command::OnSwitch(command) => command.answer(&Settings::load(&self.overrides)?, &self.overrides),
             Command::Completion { shell } => Ok(shell.script().to_owned()),
         }
     }
 }
 
 impl OnSwitch {
-    fn answer(self, settings: &Settings) -> Result<String, CommandError> {
+    fn answer(self, settings: &Settings, overrides: &Overrides) -> Result<String, CommandError> {
         // One thread: there is nothing to compute, only to wait for.
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CommandError::Runtime)?;
@@ -208,7 +208,11 @@ impl OnSwitch {
             Self::Run { once } => {
                 let logging = Arc::new(Logging::of_agent()?);
                 runtime.block_on(async {
-                    if once { agent::run_once(settings, logging).await } else { agent::run(settings, logging).await }
+                    if once {
+                        agent::run_once(settings, logging).await
+                    } else {
+                        agent::run(settings, overrides, logging).await
+                    }
                 })?;
                 Ok(String::new())
             }

@@ -3,6 +3,7 @@
 mod idle;
 mod once;
 mod refusals;
+mod service_manager;
 mod stop;
 
 pub(crate) use refusals::nobodys_copy;
