@@ -209,7 +209,8 @@ impl Service {
             Mark::Image { base, .. } => Some(base),
             Mark::Takeover(mark) => decided.report.instances.get(&mark.instance)?.base.as_ref(),
         });
-        imminent.cloned().chain(self.core.due(&decided.plan).units.into_keys()).ordered()
+        let due = self.core.due(&decided.plan).units.into_keys();
+        imminent.cloned().chain(due).chain(self.ordered_bases(decided)).ordered()
     }
 
     /// When to read again what is to be acted on: a moment before a deadline, or when a retry is due; never while a plan
@@ -372,6 +373,7 @@ impl Service {
         let mut plan = self.core.due(&decided.plan);
         let busy = plan.units.keys().cloned().ordered();
         plan.units.retain(|base, _| bases.contains(base));
+        self.note_confirmed(&bases, &decided);
         self.take_in_hand(&decided, &mut plan);
         self.carried_out = plan.clone();
         if !plan.is_empty() {
@@ -445,11 +447,15 @@ impl Service {
         self.watcher.look_again();
     }
 
-    /// Lets a step under way end, for a moment.
+    /// Lets a step under way end, for a moment, and tells who waits.
     async fn finish(&mut self) {
         if let Acting::Executing(_, task) = &mut self.acting {
             let _: Result<_, _> = timeout(STOP_GRACE, task).await;
         }
+        // Who waits for an answer gets one: their tasks run once more before they end with the runtime.
+        self.put_off_order("the agent is stopping");
+        drop(self.control.take());
+        tokio::task::yield_now().await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The order of an operator that the agent carries out: one at a time, told once what came of it.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::oneshot;
 
 use super::Service;
@@ -14,6 +16,8 @@ use crate::domain::Base;
 pub(super) struct InHand {
     ordered: Ordered,
     reply: oneshot::Sender<Reply>,
+    /// What it is about was read for it: what is found then is no mistake about what was a moment ago.
+    is_confirmed: bool,
     /// What the decision that is being carried out says to it.
     told: Option<Told>,
 }
@@ -35,19 +39,35 @@ impl Service {
                 return;
             }
         };
-        self.ordered = Some(InHand { ordered, reply, told: None });
+        self.ordered = Some(InHand { ordered, reply, is_confirmed: false, told: None });
         if !self.look().await {
             self.end_order(Reply::Refused("it cannot be decided on right now; see the log".to_owned()));
         }
     }
 
-    /// Answers an operator if nothing is to be done about what was asked for.
+    /// The units that an order is about.
+    pub(super) fn ordered_bases(&self, decided: &Decided) -> BTreeSet<Base> {
+        self.ordered.as_ref().map(|in_hand| in_hand.ordered.bases(&decided.report)).unwrap_or_default()
+    }
+
+    /// Notes that these units were read again.
+    pub(super) fn note_confirmed(&mut self, bases: &BTreeSet<Base>, decided: &Decided) {
+        let is_confirmed = self.ordered_bases(decided).is_subset(bases);
+        if let Some(in_hand) = &mut self.ordered {
+            in_hand.is_confirmed |= is_confirmed;
+        }
+    }
+
+    /// Answers an operator if nothing is to be done about what was asked for, and that is sure.
     pub(super) fn answer_unless_due(&mut self) {
-        let (Some(InHand { ordered, told: None, .. }), Some(decided)) = (&self.ordered, &self.latest) else { return };
+        let (Some(InHand { ordered, told: None, is_confirmed, .. }), Some(decided)) = (&self.ordered, &self.latest)
+        else {
+            return;
+        };
         let bases = ordered.bases(&decided.report);
         // A person does not wait for a retry.
         bases.iter().for_each(|base| self.core.retries.succeeded(base));
-        if bases.iter().any(|base| decided.plan.units.contains_key(base)) {
+        if !is_confirmed || bases.iter().any(|base| decided.plan.units.contains_key(base)) {
             self.confirm();
         } else {
             let answers = ordered.told(&decided.report).answers();

@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use imgmgrd_test_support::Signal;
 use imgmgrd_test_support::agent::Agent;
 use imgmgrd_test_support::kubelet::KubeContainer;
 use imgmgrd_test_support::rows::Instance;
@@ -132,6 +133,23 @@ fn one_that_the_engine_keeps_waiting_is_put_off_and_done_when_it_can_be() {
     switch.engine_mut().resume();
     assert_ne!(before, Some(container.image_id.clone()));
     wait_equal("the promotion", SOON, &Some(container.image_id), || latest(&switch));
+}
+
+#[test]
+fn one_that_is_under_way_when_the_agent_stops_is_told_so() {
+    let (mut switch, mut agent, _) = observing();
+    switch.engine_mut().pause();
+    let connections = |pid: u32| std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+    let before = connections(agent.pid());
+    let said = std::thread::scope(|scope| {
+        let command = scope.spawn(|| switch.command(binary(), &["promote", FEATURE]));
+        agent.wait_until("the request", SOON, || connections(agent.pid()) > before);
+        agent.signal(Signal::TERM);
+        assert!(agent.wait_exit(SOON).success());
+        refused(&command.join().expect("an answer"))
+    });
+    assert!(said.contains("the agent is stopping"), "{said}");
+    switch.engine_mut().resume();
 }
 
 #[test]
