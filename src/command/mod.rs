@@ -65,8 +65,8 @@ enum Command {
 enum OnSwitch {
     /// Run the agent
     ///
-    /// It looks, decides, acts and publishes whenever something changes, until SIGTERM or SIGINT. One agent runs on a
-    /// switch: a second one refuses to start.
+    /// It looks, decides, acts and publishes whenever something changes, until SIGTERM or SIGINT. SIGHUP reads settings
+    /// and files again. One agent runs on a switch: a second one refuses to start.
     Run {
         /// Look, act and publish once, then exit: 0 if nothing is left to do
         #[arg(long)]
