@@ -132,9 +132,14 @@ pub(super) fn intend(
 ) {
     // STATE_DB may know a stable version that this agent did not promote (its memory was lost, or ctrmgrd acted). Where
     // the image that `latest` leaves was never a kube image and has that version, it ran locally: no kube image of the
-    // version has proven anything.
+    // version has proven anything. Where somebody else has moved `latest` already (ctrmgrd, which writes the row later),
+    // the image that it left is known by its version alone.
     let ran_locally = |version: &Version, memory: &UnitMemory| {
-        names.latest().is_some_and(|latest| !names.is_kube(&latest) && names.is_named(version, &latest, memory))
+        let fits = |image: &ImageId| !names.is_kube(image) && names.is_named(version, image, memory);
+        match names.latest() {
+            Some(latest) if latest == promotion.image => names.images().any(fits),
+            latest => latest.is_some_and(|latest| fits(&latest)),
+        }
     };
     for member in members {
         let stable = member.rows.state.stable_version.get();

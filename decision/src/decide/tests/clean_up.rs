@@ -93,6 +93,17 @@ fn case_1_keeps_the_local_image_that_really_ran() {
 }
 
 #[test]
+fn case_1_keeps_the_local_image_also_when_another_has_moved_latest() {
+    let mut switch = case_1();
+    switch.tag(&reference(&format!("{BASE}:latest")), &kube(BASE, "84").id());
+    switch.restart_agent();
+    switch.act();
+    assert_eq!(switch.named(&format!("{REGISTRY}/{BASE}:20201231.11")), Some(local(BASE, "20201231.11").id()));
+    assert_eq!(switch.named(&format!("{BASE}:20201231.11")), None);
+    assert!(!switch.observation.images.contains_key(&kube(BASE, "20201231.11").id()));
+}
+
+#[test]
 fn case_1_waits_while_the_kube_image_is_in_use() {
     let mut switch = case_1();
     let user = switch.run("somebody", &kube(BASE, "20201231.11").id(), None);
