@@ -20,7 +20,7 @@ have() {
 missing() {
     local pair
     for pair in redis-server:redis-server docker.io:dockerd docker-registry:docker-registry jq:jq curl:curl \
-        gcc:cc libc6-dev:/usr/include/stdio.h make:make pkg-config:pkg-config util-linux:setpriv \
+        gcc:cc libc6-dev:/usr/include/stdio.h make:make git:git pkg-config:pkg-config util-linux:setpriv \
         ca-certificates:/etc/ssl/certs/ca-certificates.crt libyang2-tools:yanglint man-db:man \
         python3-pytest:/usr/lib/python3/dist-packages/pytest python3-click:/usr/lib/python3/dist-packages/click \
         python3-natsort:/usr/lib/python3/dist-packages/natsort python3-redis:/usr/lib/python3/dist-packages/redis \

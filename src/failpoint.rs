@@ -7,8 +7,9 @@
 //! | `before-publish`, `after-publish` | the agent's own rows |
 //!
 //! The variable `FAILPOINTS` takes what is to happen there as the value of `return`: `kill` ends the process as a crash
-//! would, `fail` is a server that answers with an error, and `lost` an answer that never arrives; the last two mean
-//! something at steps only. Counts select a step: `after-step=2*off->1*return(kill)` crashes after the third.
+//! would, `stop` stops it until it is continued, `fail` is a server that answers with an error, and `lost` an answer that
+//! never arrives; the last two mean something at steps only. Counts select a step: `after-step=2*off->1*return(kill)`
+//! crashes after the third.
 
 /// Before a step is looked at.
 pub(crate) const BEFORE_STEP: &str = "before-step";
@@ -43,6 +44,13 @@ pub(crate) enum Fault {
 pub(crate) fn reach(place: &str) -> Option<Fault> {
     match fail::eval(place, Option::unwrap_or_default).as_deref() {
         Some("kill") => std::process::abort(),
+        Some("stop") => {
+            // Whoever asked for it waits for the stop, and would wait in vain were it not sent.
+            if rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP).is_err() {
+                std::process::abort();
+            }
+            None
+        }
         Some("fail") => Some(Fault::Refused),
         Some("lost") => Some(Fault::Lost),
         _ => None,

@@ -7,6 +7,7 @@ mod orders;
 mod plan;
 mod plugins;
 mod schemas;
+mod techsupport;
 
 use std::process::Output;
 

@@ -1,6 +1,6 @@
 //! Killed at any instant and started again, the agent ends where it would have ended undisturbed.
 
-mod upgrade;
+pub(crate) mod upgrade;
 
 use std::time::{Duration, Instant};
 

@@ -4,6 +4,7 @@
 // processes and clocks.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
+mod beside_ctrmgrd;
 mod clean_up;
 mod commands;
 mod evidence;

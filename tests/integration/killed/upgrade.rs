@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use imgmgrd_test_support::agent::Agent;
 use imgmgrd_test_support::container::ContainerSpec;
 use imgmgrd_test_support::image::Image;
-use imgmgrd_test_support::kubelet::Deployment;
+use imgmgrd_test_support::kubelet::{Deployment, KubeContainer};
 use imgmgrd_test_support::rows::{CONFIG_DB, Row, STATE_DB};
 use imgmgrd_test_support::switch::Switch;
 
 use crate::evidence::state_files;
 use crate::scene::{SOON, binary, take_over};
 
-const FEATURE: &str = "telemetry";
-const BASE: &str = "docker-sonic-telemetry";
+pub(crate) const FEATURE: &str = "telemetry";
+pub(crate) const BASE: &str = "docker-sonic-telemetry";
 
 /// A local version that really ran, a kube image of the same version, a local one that nobody needs, an old kube one,
 /// and the one that takes over.
@@ -26,7 +26,7 @@ pub(crate) const NEW: &str = "20201231.84";
 const KEEPER: &str = "keeper:1";
 
 /// What an upgrade ends in, without what differs from run to run.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     images: BTreeMap<String, String>,
     image_ids: BTreeSet<String>,
@@ -35,6 +35,19 @@ pub(crate) struct Outcome {
     published: Row,
     promoted: usize,
     files: Vec<String>,
+}
+
+impl Outcome {
+    /// The same without the version before the one that is promoted: what a reboot starts, and what is told of it.
+    pub(crate) fn without_the_last(mut self) -> Self {
+        let promoted = self.published.get("image_id").cloned().unwrap_or_default();
+        self.images.retain(|reference, image| reference == KEEPER || *image == promoted);
+        self.image_ids = self.images.values().cloned().collect();
+        for field in ["images", "last_version"] {
+            self.published.remove(field);
+        }
+        self
+    }
 }
 
 /// The switch on which it happens.
@@ -56,8 +69,8 @@ impl Upgrade {
         Self { switch, latest }
     }
 
-    /// Everything anew: the takeover stands, nothing has been done about it.
-    pub(crate) fn set_up(&self) {
+    /// Everything anew: the takeover stands, nothing has been done about it. Returns the container that took over.
+    pub(crate) fn set_up(&self) -> KubeContainer {
         self.clear();
         let (switch, engine) = (&self.switch, self.switch.engine());
         switch.rows().config_initialized(true);
@@ -73,6 +86,7 @@ impl Upgrade {
         }
         let container = switch.kubelet().deploy(&Deployment::new(FEATURE, BASE, NEW).without_sandbox());
         take_over(switch, FEATURE, NEW, &container);
+        container
     }
 
     fn clear(&self) {

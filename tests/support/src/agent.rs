@@ -58,6 +58,13 @@ impl Agent {
         self.process.signal(signal);
     }
 
+    /// Whether a signal has stopped it, of whoever sent it.
+    pub fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // The name before the state may hold anything, a parenthesis too.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
     /// Waits until `condition` holds and returns its value; the panic shows the log.
     #[track_caller]
     pub fn wait_until<A: Answer>(&self, what: &str, timeout: Duration, condition: impl FnMut() -> A) -> A::Value {
