@@ -178,7 +178,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Without a takeover `latest` may be tagged only where it is gone, as what was promoted, or where an operator rolls
-    /// back from another image.
+    /// back: what `latest` leaves has to be held then, if it names anything.
     fn restore(&self, image: &ImageId, latest: Option<&ImageId>) -> Result<(), Broken> {
         let Some(unit) = self.unit else { return Err(Broken::LatestUnproven) };
         if unit.rolled_back.as_ref() == Some(image) {
@@ -186,7 +186,7 @@ impl<'a> Judge<'a> {
         }
         let was_promoted = unit.promoted.as_ref().is_some_and(|promoted| promoted.image == *image);
         let is_rollback = unit.intention.as_ref().is_some_and(|it| it.is_rollback() && it.image == *image);
-        if (was_promoted && latest.is_none()) || (is_rollback && unit.rolled_back.is_some()) {
+        if (latest.is_none() && (was_promoted || is_rollback)) || (is_rollback && unit.rolled_back.is_some()) {
             Ok(())
         } else {
             Err(Broken::LatestUnproven)

@@ -55,7 +55,9 @@ pub(super) fn decide(
             _ => false,
         })
     };
-    unit.rolled_back.take_if(|image| taken_over(image));
+    // A rollback that is under way is finished first: what it leaves stays held until yet another image takes over.
+    let is_rolling_back = unit.intention.as_ref().is_some_and(Promotion::is_rollback);
+    unit.rolled_back.take_if(|image| !is_rolling_back && taken_over(image));
     unit.approved.retain(|instance, key| {
         let stands = |member: &&&Assessment<'_>| member.takeover().is_some_and(|(takeover, ..)| takeover.key() == *key);
         members.iter().filter(|member| member.rows.instance == *instance).any(|member| stands(&member))
@@ -120,7 +122,8 @@ pub(super) fn decide(
         clean_up_waits: waits,
         images,
     };
-    let memory = is_known.then_some(unit);
+    // An operator may roll back what Kubernetes is no longer to own.
+    let memory = (is_known || unit.intention.is_some()).then_some(unit);
     UnitDecision { actions, report, memory, held, last_version, wakes }
 }
 

@@ -71,17 +71,17 @@ impl World {
 
     /// What `imgmgrd rollback` does: `latest` names the version before, and what was promoted is not to be again.
     fn roll_back(&mut self, number: usize) {
-        let (_, base) = self.instance(number);
-        let Some(unit) = self.switch.memory.units.get_mut(&base) else { return };
-        let on_disk = |proven: &&Proven| self.switch.observation.images.contains_key(&proven.image);
-        let Some(to) = unit.previous.iter().find(on_disk).cloned() else { return };
-        let Some(from) = unit.promoted.take() else { return };
-        unit.previous.retain(|proven| proven.image != to.image);
-        unit.rolled_back = Some(from.image);
-        unit.promoted =
-            Some(Promotion { image: to.image, version: to.version, takeovers: std::collections::BTreeMap::new() });
-        self.switch.tag(&reference(&format!("{base}:latest")), &to.image);
-        self.oracle.rolled_back(&base, from.image, to.image);
+        let (instance, base) = self.instance(number);
+        self.switch.observation.orders = [(instance.feature, Order::Rollback)].into();
+        let decision = self.decide();
+        self.switch.observation.orders.clear();
+        self.switch.remember(&decision);
+        let unit = &self.switch.memory.units.get(&base);
+        let rollback = unit.and_then(|unit| Some((unit.rolled_back?, unit.intention.as_ref()?.image)));
+        if let Some((from, to)) = rollback {
+            self.oracle.rolled_back(&base, from, to);
+        }
+        self.act(&decision.plan, usize::MAX, usize::MAX);
     }
 
     /// `config reload`: CONFIG_DB is empty until it is filled again.

@@ -42,12 +42,19 @@ impl Oracle {
         self.not_standing.retain(|instance, _| has_failed(instance));
     }
 
-    /// The agent looks.
-    pub(super) fn looked(&mut self, switch: &Switch, instances: &[(Instance, Base)]) {
+    /// The agent looks, and remembers this.
+    pub(super) fn looked(&mut self, switch: &Switch, instances: &[(Instance, Base)], memory: &Memory) {
         for (base, image) in std::mem::take(&mut self.tagged) {
             if switch.named(&format!("{base}:latest")).as_ref() == Some(&image) {
-                if let Some(old) = self.promoted.insert(base.clone(), image).filter(|old| *old != image) {
-                    self.previous.insert(base, old);
+                self.is_promoted(&base, image);
+            }
+        }
+        // What somebody else made `latest` before it had proven stable is promoted without a tag.
+        for (base, unit) in &memory.units {
+            let promotion = unit.intention.as_ref().or(unit.promoted.as_ref()).filter(|it| !it.is_rollback());
+            if let Some(image) = promotion.map(|promotion| promotion.image) {
+                if switch.named(&format!("{base}:latest")) == Some(image) {
+                    self.is_promoted(base, image);
                 }
             }
         }
@@ -61,6 +68,12 @@ impl Oracle {
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    fn is_promoted(&mut self, base: &Base, image: ImageId) {
+        if let Some(old) = self.promoted.insert(base.clone(), image).filter(|old| *old != image) {
+            self.previous.insert(base.clone(), old);
         }
     }
 

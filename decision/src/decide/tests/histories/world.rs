@@ -263,7 +263,7 @@ impl World {
         let decision = decide(&observation, &self.switch.memory, &self.switch.policy, &self.switch.now());
         let violations = promises::check(&observation, &decision.memory, &self.switch.policy, &decision.plan);
         assert!(violations.is_empty(), "{violations:#?}\n{}", self.switch.text(&decision));
-        self.oracle.looked(&self.switch, &self.instances);
+        self.oracle.looked(&self.switch, &self.instances, &decision.memory);
         decision
     }
 
@@ -306,7 +306,7 @@ impl World {
     }
 
     /// Carries out a plan as the agent does, up to a step after which it is killed, one of them refused by the engine.
-    fn act(&mut self, plan: &Plan, killed_after: usize, refused: usize) {
+    pub(super) fn act(&mut self, plan: &Plan, killed_after: usize, refused: usize) {
         let mut number = 0;
         for (base, actions) in &plan.units {
             'unit: for action in actions {
