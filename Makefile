@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test demo bench generate fmt clippy msrv root clean
+.PHONY: help setup build deb test demo bench generate fmt clippy msrv root clean
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ setup: ## install what building and testing take (Debian packages; no service is
 
 build: ## the release binary, target/release/imgmgrd
 	@$(CARGO) build --release --locked
+
+deb: setup ## the Debian package, target/package/sonic-imgmgrd_*.deb; ARGS are dpkg-buildpackage's
+	@./scripts/deb.sh $(if $(ARGS),'' $(ARGS))
 
 test: root setup msrv ## everything: dependencies, formatting, lints, all tests on real servers (root)
 	@$(CARGO) fmt --all -- --check
@@ -29,8 +32,9 @@ bench: root setup ## measure time and memory on a private switch; ARGS=--quick i
 	@$(CARGO) build --release --locked
 	@$(CARGO) run --release --locked --quiet --example bench -- $(ARGS)
 
-generate: ## write schema/, man/ and completions/ anew, after a change to a row, an answer or the command line
+generate: ## write schema/, man/, completions/, debian/changelog and debian/copyright anew, after a change to what they are made of
 	@$(CARGO) run --locked --quiet --features generate --example generate
+	@./scripts/debian-files.py
 
 fmt: ## format the code
 	@$(CARGO) fmt --all

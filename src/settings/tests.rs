@@ -26,6 +26,29 @@ fn the_defaults_are_sonics() {
 }
 
 #[test]
+fn the_file_of_the_package_has_every_key_with_its_default() {
+    let content = include_str!("../../debian/imgmgrd.toml");
+    let (_directory, file) = toml(content);
+    let defaults = load(&Overrides::default(), Path::new(NOWHERE), &[]).unwrap();
+    assert_eq!(load(&Overrides::default(), &file, &[]).unwrap(), defaults);
+    // A key is commented out, and nothing else is written like one.
+    let keys: Vec<&str> =
+        content.lines().filter_map(|line| line.strip_prefix('#')?.split_once(" = ")?.0.into()).collect();
+    let known: Vec<&str> = KEYS.iter().filter_map(|(key, _)| Some(key.split_once('.')?.1)).collect();
+    assert_eq!(keys, known);
+    let uncommented: String = content
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(key) if !key.starts_with(' ') => format!("{key}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let (_directory, file) = toml(&uncommented);
+    let elsewhere = [("DOCKER_HOST", "tcp://127.0.0.1:1")];
+    assert_eq!(load(&Overrides::default(), &file, &elsewhere).unwrap(), defaults);
+}
+
+#[test]
 fn the_nearer_source_wins() {
     let (_directory, file) = toml("[paths]\nstate_dir = \"/file\"\npackages = \"/file\"\nimage_names = \"/file\"\n");
     let overrides = Overrides { packages: Some("/line".to_owned()), ..Overrides::default() };

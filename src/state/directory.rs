@@ -82,6 +82,7 @@ impl StateDirectory {
             }
             Err(errno) => return Err(unusable(errno.into())),
         }
+        file::give_to_owner(&lock, path).map_err(unusable)?;
         // Only for people: a disk that is full must not keep the agent from starting.
         if let Err(error) = write_pid(&mut lock) {
             tracing::debug!(%error, "the process id could not be written to the lock file");

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use serde::Serialize;
@@ -40,6 +41,16 @@ pub(super) fn remove_leftovers(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives a file to the owner of the directory it is in. Commands are run as root, the agent as a user of its own, and it
+/// has to read and replace what they leave.
+pub(super) fn give_to_owner(file: &File, directory: &Path) -> io::Result<()> {
+    let (there, wanted) = (file.metadata()?, fs::metadata(directory)?);
+    if rustix::process::geteuid().is_root() && (there.uid(), there.gid()) != (wanted.uid(), wanted.gid()) {
+        fchown(file, Some(wanted.uid()), Some(wanted.gid()))?;
+    }
+    Ok(())
+}
+
 /// Replaces the content of `name`.
 pub(super) fn write<T: Serialize>(
     directory: &StateDirectory,
@@ -68,6 +79,7 @@ fn write_and_rename(
     durability: Durability,
 ) -> io::Result<()> {
     let mut file = File::create(temporary)?;
+    give_to_owner(&file, directory)?;
     file.write_all(content)?;
     if durability == Durability::Synced {
         file.sync_all()?;
@@ -134,6 +146,23 @@ mod tests {
             assert_eq!(read(&directory, "x.json"), Some(content));
         }
         assert_eq!(names(temporary.path()), ["lock", "x.json"]);
+    }
+
+    #[test]
+    fn what_root_makes_is_the_directory_owner_s() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let temporary = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(temporary.path(), Some(12345), Some(23456)).unwrap();
+        // Left by a root that did not care, say.
+        fs::write(temporary.path().join("lock"), "").unwrap();
+        let directory = StateDirectory::open(temporary.path()).unwrap();
+        write(&directory, "x.json", &Content::new(), Durability::Cached).unwrap();
+        for name in names(temporary.path()) {
+            let metadata = fs::metadata(temporary.path().join(&name)).unwrap();
+            assert_eq!((metadata.uid(), metadata.gid()), (12345, 23456), "{name}");
+        }
     }
 
     #[test]
