@@ -130,6 +130,23 @@ plugins_are_linked_once_sonic_has_them() {
     diff <(links) <(all_links 3.1 3.3)
 }
 
+support_data_has_a_plugin_of_its_own() {
+    local plugin=$root/usr/local/bin/debug-dump/imgmgrd
+    # generate_dump looks for executable files, and passes over links.
+    [ "$(find "$root/usr/local/bin/debug-dump" -type f -executable)" = "$plugin" ]
+    enter /usr/local/bin/debug-dump/imgmgrd 1 >"$work/said"
+    grep -q '===== imgmgrd --version' "$work/said"
+    enter /usr/lib/sonic-imgmgrd/link-plugins --remove
+    [ ! -e "$root/usr/local/bin/debug-dump" ]
+    mkdir -p "${plugin%/*}"
+    echo mine >"$plugin"
+    enter /usr/lib/sonic-imgmgrd/link-plugins 2>&1 | grep -q 'not ours'
+    enter /usr/lib/sonic-imgmgrd/link-plugins --remove
+    [ "$(cat "$plugin")" = mine ]
+    rm -r "${plugin%/*}"
+    enter /usr/lib/sonic-imgmgrd/link-plugins
+}
+
 what_is_linked_can_be_read() {
     local found
     for found in $(cd "$root" && find usr/local -type l -lname "*imgmgrd*"); do
@@ -205,6 +222,7 @@ mount -t proc proc "$root/proc"
 for test in it_installs_where_nothing_runs the_user_is_there_with_its_groups \
     the_state_directory_is_given_to_the_user the_service_is_enabled \
     the_unit_is_good_and_tight the_agent_runs_there scripts_may_be_run_again plugins_are_linked_once_sonic_has_them \
+    support_data_has_a_plugin_of_its_own \
     what_is_linked_can_be_read what_is_not_ours_is_left an_upgrade_keeps_settings_and_state \
     removal_leaves_what_debian_leaves purging_leaves_the_user_only it_comes_back_after_that; do
     check "$test"
