@@ -140,7 +140,7 @@ support_data_has_a_plugin_of_its_own() {
     [ ! -e "$root/usr/local/bin/debug-dump" ]
     mkdir -p "${plugin%/*}"
     echo mine >"$plugin"
-    enter /usr/lib/sonic-imgmgrd/link-plugins 2>&1 | grep -q 'not ours'
+    enter /usr/lib/sonic-imgmgrd/link-plugins 2>&1 | grep 'not ours'
     enter /usr/lib/sonic-imgmgrd/link-plugins --remove
     [ "$(cat "$plugin")" = mine ]
     rm -r "${plugin%/*}"
@@ -162,7 +162,7 @@ what_is_not_ours_is_left() {
     local place=$root/usr/local/lib/python3.3/dist-packages/show/plugins/container_image.py
     rm "$place"
     echo mine >"$place"
-    enter /usr/lib/sonic-imgmgrd/link-plugins 2>&1 | grep -q 'not ours'
+    enter /usr/lib/sonic-imgmgrd/link-plugins 2>&1 | grep 'not ours'
     enter /usr/lib/sonic-imgmgrd/link-plugins --remove
     [ "$(cat "$place")" = mine ]
     [ "$(links)" = "" ]
@@ -170,7 +170,7 @@ what_is_not_ours_is_left() {
     if find "$root/usr/local" -name __pycache__ | grep .; then return 1; fi
     rm "$place"
     ln -s /elsewhere "$place"
-    enter /usr/lib/sonic-imgmgrd/link-plugins 2>&1 | grep -q 'not ours'
+    enter /usr/lib/sonic-imgmgrd/link-plugins 2>&1 | grep 'not ours'
     [ "$(readlink "$place")" = /elsewhere ]
     rm "$place"
     if enter /usr/lib/sonic-imgmgrd/link-plugins --wrong; then return 1; fi
