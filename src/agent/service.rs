@@ -154,7 +154,7 @@ impl Service {
             Wake::Engine => self.engine_changed().await,
             Wake::Due => self.confirm(),
             Wake::Resync => self.resync(),
-            Wake::Reload => self.reload(),
+            Wake::Reload => self.reload().await,
             Wake::Ping => self.manager.ping(),
             Wake::Asked(asked) => self.asked(asked).await,
             Wake::Confirmed(Ok(picture)) => self.confirmed(&picture).await,
@@ -259,7 +259,7 @@ impl Service {
     }
 
     /// Reads again what was read at the start. What cannot be changed in a running agent is said.
-    fn reload(&mut self) {
+    async fn reload(&mut self) {
         self.manager.reloading();
         match Settings::load(&self.overrides) {
             Ok(settings) => {
@@ -274,6 +274,7 @@ impl Service {
             Err(error) => tracing::error!(%error, "not reloaded; the settings stay as they were"),
         }
         self.resync();
+        self.look().await;
         self.manager.reloaded();
     }
 

@@ -136,6 +136,18 @@ fn one_that_the_engine_keeps_waiting_is_put_off_and_done_when_it_can_be() {
 }
 
 #[test]
+fn a_refusal_is_as_sure_as_a_deed() {
+    let (mut switch, _agent, _) = observing();
+    switch.rows().kubernetes_master(true);
+    let promote = || refused(&switch.command(binary(), &["promote", FEATURE]));
+    wait_equal("the refusal", SOON, &true, || promote().contains("Kubernetes is disabled"));
+    switch.engine_mut().pause();
+    let said = refused(&switch.command(binary(), &["promote", FEATURE]));
+    assert!(said.contains("not yet: the engine cannot be read"), "{said}");
+    switch.engine_mut().resume();
+}
+
+#[test]
 fn one_that_is_under_way_when_the_agent_stops_is_told_so() {
     let (mut switch, mut agent, _) = observing();
     switch.engine_mut().pause();

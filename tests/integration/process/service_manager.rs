@@ -9,11 +9,12 @@ use imgmgrd_test_support::switch::Switch;
 use serde_json::json;
 
 use crate::evidence::everything;
-use crate::scene::{SOON, binary, local_switch, wait_for_stability};
+use crate::scene::{SOON, binary, deploy, local_switch, wait_for_stability};
 
 const FEATURE: &str = "telemetry";
 const BASE: &str = "docker-sonic-telemetry";
 const LOCAL: &str = "20201231.11";
+const NEW: &str = "20201231.84";
 const WATCHDOG: Duration = Duration::from_millis(600);
 
 /// The socket of a service manager.
@@ -128,5 +129,14 @@ fn sighup_reads_settings_and_files_again() {
     agent.wait_until("the refusal", SOON, || agent.log().contains("not reloaded"));
     assert!(agent.log().contains("colour"), "{}", agent.log());
     manager.until("READY=1");
-    assert!(agent.is_running());
+    switch.write_file("imgmgrd.toml", "");
+    // Whoever is told has to listen: a full socket holds up the one that tells.
+    drop(manager);
+    switch.rows().policy(&[("stable_time", "")]);
+    deploy(&switch, FEATURE, BASE, NEW);
+    wait_for_stability(&switch, &mut agent, FEATURE, "observing");
+    let shorter = json!({ "tag_latest_image_on_wait_seconds": 1 });
+    switch.write_file("remote_ctr.config.json", shorter.to_string());
+    agent.signal(Signal::HUP);
+    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
 }
