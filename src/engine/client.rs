@@ -2,8 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::{
@@ -13,15 +12,14 @@ use bollard::query_parameters::{
     EventsOptions, InspectContainerOptions, ListContainersOptions, ListImagesOptions, RemoveContainerOptions,
     RemoveImageOptions, TagImageOptions,
 };
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::error::EngineError;
-use super::host::Host;
-use super::ping::{ApiVersion, ping};
+use super::transport::Transport;
 use crate::domain::{ContainerId, ImageId, Repository, Version};
 
 /// How long a read or a tag may take. A healthy engine answers in milliseconds; a switch whose disk is busy has been
@@ -39,25 +37,15 @@ const CLIENT_DEADLINE_SECONDS: u64 = 2 * REMOVE_DEADLINE.as_secs();
 /// daemon/containerd/service.go, `LayerStoreStatus`).
 const CONTAINERD_STORE: [&str; 2] = ["driver-type", "io.containerd.snapshotter.v1"];
 
-/// A container engine. Clones share what was negotiated; each call connects anew, so none outlives the engine's restart.
+/// A container engine. Clones share what was negotiated, and connections.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    transport: Arc<Transport>,
+    docker: Docker,
 }
 
 /// The engine's events, as they happen.
 pub(super) type Events = BoxStream<'static, Result<EventMessage, EngineError>>;
-
-struct Inner {
-    host: Host,
-    /// Made with the first contact: the client library refuses to be made while there is no socket.
-    docker: OnceLock<Docker>,
-    api: Arc<Negotiated>,
-}
-
-/// The API version to speak: major in the upper, minor in the lower half; zero before the first contact.
-#[derive(Default)]
-struct Negotiated(AtomicU32);
 
 /// What an engine says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,7 +70,17 @@ impl Engine {
     /// # Errors
     /// [`EngineError::InvalidHost`] if `host` is none of these.
     pub fn connect(host: &str) -> Result<Self, EngineError> {
-        Ok(Self { inner: Arc::new(Inner { host: host.parse()?, docker: OnceLock::new(), api: Arc::default() }) })
+        let transport = Arc::new(Transport::new(host.parse()?));
+        let way = Arc::clone(&transport);
+        let docker = Docker::connect_with_custom_transport(
+            move |request| Arc::clone(&way).request(request),
+            Some("http://docker"),
+            CLIENT_DEADLINE_SECONDS,
+            API_DEFAULT_VERSION,
+        );
+        let docker =
+            docker.map_err(|error| EngineError::client(String::new(), transport.host(), READ_DEADLINE, &error))?;
+        Ok(Self { transport, docker })
     }
 
     /// What the engine says about itself. Slow (tens of milliseconds): for people only.
@@ -96,16 +94,16 @@ impl Engine {
         Ok(EngineVersion {
             version: version.version.unwrap_or_default(),
             api_version: version.api_version.unwrap_or_default(),
-            negotiated: self.inner.api.get().map(|api| format!("{}.{}", api.major, api.minor)).unwrap_or_default(),
+            negotiated: self.transport.api().map(|api| api.to_string()).unwrap_or_default(),
             storage_driver: info.driver.unwrap_or_default(),
             containerd_image_store: info.driver_status.iter().flatten().any(|entry| *entry == CONTAINERD_STORE),
             data_root: info.docker_root_dir.unwrap_or_default(),
         })
     }
 
-    /// Forgets the negotiated API version: whatever answers next may be another engine.
+    /// Forgets the negotiated API version and the connections: whatever answers next may be another engine.
     pub(super) fn forget(&self) {
-        self.inner.api.0.store(0, Ordering::Relaxed);
+        self.transport.forget();
     }
 
     /// Every container, running or not, without sizes (they take the engine a walk over the disk).
@@ -172,10 +170,10 @@ impl Engine {
     pub(super) async fn events(&self, options: EventsOptions) -> Result<Events, EngineError> {
         let what = "following the engine's events";
         let docker = self.call(what, READ_DEADLINE, |docker| async move { Ok(docker) }).await?;
-        let host = self.inner.host.clone();
+        let transport = Arc::clone(&self.transport);
         // The client's deadline is for the answer's head only, which comes at once: the stream itself has no end.
         let events = docker.with_timeout(READ_DEADLINE).events(Some(options));
-        let error = move |error| EngineError::client(what.to_owned(), &host, READ_DEADLINE, &error);
+        let error = move |error| EngineError::client(what.to_owned(), transport.host(), READ_DEADLINE, &error);
         Ok(events.map_err(error).boxed())
     }
 
@@ -183,7 +181,7 @@ impl Engine {
     pub(super) fn hung_up(&self) -> EngineError {
         EngineError::Unreachable {
             what: "following the engine's events".to_owned(),
-            host: self.inner.host.to_string(),
+            host: self.transport.host().to_string(),
             cause: "it has hung up".to_owned(),
         }
     }
@@ -198,96 +196,26 @@ impl Engine {
     where
         F: Future<Output = Result<T, bollard::errors::Error>>,
     {
-        let host = &self.inner.host;
         let what = what.into();
         let answer = timeout(deadline, async {
-            match self.contact().await {
-                Ok(docker) => request(docker).await.map_err(Failure::Client),
-                Err(failure) => Err(failure),
-            }
+            self.transport.negotiate().await?;
+            request(self.docker.clone()).await
         });
-        let answer = match answer.await {
+        let host = self.transport.host();
+        let failure = match answer.await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(Failure::Contact(error))) => EngineError::io(what, host, &error),
-            Ok(Err(Failure::Client(error))) => EngineError::client(what, host, deadline, &error),
+            Ok(Err(error)) => EngineError::client(what, host, deadline, &error),
             Err(_) => EngineError::timed_out(what, host, deadline),
         };
-        if answer.is_away() {
+        if failure.is_away() {
             self.forget();
         }
-        Err(answer)
+        Err(failure)
     }
-
-    /// The client, with the API version negotiated.
-    async fn contact(&self) -> Result<Docker, Failure> {
-        let Inner { host, docker, api } = &*self.inner;
-        if api.get().is_none() {
-            api.settle(ping(host).await.map_err(Failure::Contact)?);
-        }
-        if let Some(docker) = docker.get() {
-            return Ok(docker.clone());
-        }
-        let made = match host {
-            Host::Unix(path) => {
-                Docker::connect_with_unix(&path.to_string_lossy(), CLIENT_DEADLINE_SECONDS, API_DEFAULT_VERSION)
-            }
-            Host::Tcp(address) => Docker::connect_with_http(address, CLIENT_DEADLINE_SECONDS, API_DEFAULT_VERSION),
-        };
-        let (made, api) = (made.map_err(Failure::Client)?, Arc::clone(api));
-        Ok(docker.get_or_init(|| made.with_request_modifier(move |request| api.apply(request))).clone())
-    }
-}
-
-/// How a call failed, before it is told in our words.
-enum Failure {
-    /// At the first contact.
-    Contact(std::io::Error),
-    /// As the client library tells it.
-    Client(bollard::errors::Error),
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Engine").field(&self.inner.host).finish()
-    }
-}
-
-impl Negotiated {
-    /// The version to speak, if it was negotiated.
-    fn get(&self) -> Option<ApiVersion> {
-        let packed = self.0.load(Ordering::Relaxed);
-        let half = |bits: u32| u16::try_from(bits & 0xffff).unwrap_or_default();
-        (packed != 0).then(|| ApiVersion { major: half(packed >> 16), minor: half(packed) })
-    }
-
-    /// Speaks the engine's newest version, or the client library's where that is older: what the engine would answer in
-    /// a newer one, the library might not understand. An engine that does not say is spoken to in the library's.
-    fn settle(&self, newest: Option<ApiVersion>) {
-        let half = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        let library = ApiVersion {
-            major: half(API_DEFAULT_VERSION.major_version),
-            minor: half(API_DEFAULT_VERSION.minor_version),
-        };
-        let spoken = newest.map_or(library, |newest| newest.min(library));
-        self.0.store(u32::from(spoken.major) << 16 | u32::from(spoken.minor), Ordering::Relaxed);
-    }
-
-    /// Puts the version in front of the path, as the API's reference asks for ("Versioning").
-    ///
-    /// bollard 0.21 itself does not: it forms `/v1.53` and then replaces it by joining the absolute path to it
-    /// (src/uri.rs, `Uri::parse`), so that every engine would answer in its own newest version.
-    fn apply(&self, mut request: BollardRequest) -> BollardRequest {
-        let (uri, api) = (request.uri(), self.get());
-        if let (Some(scheme), Some(authority), Some(path), Some(api)) =
-            (uri.scheme_str(), uri.authority(), uri.path_and_query(), api)
-        {
-            let is_versioned =
-                path.path().strip_prefix("/v").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-            let versioned = format!("{scheme}://{authority}/v{}.{}{path}", api.major, api.minor).parse();
-            if let (false, Ok(versioned)) = (is_versioned, versioned) {
-                *request.uri_mut() = versioned;
-            }
-        }
-        request
+        f.debug_tuple("Engine").field(self.transport.host()).finish()
     }
 }

@@ -122,10 +122,8 @@ impl EngineError {
                 }
             }
             ClientError::RequestTimeoutError => Self::timed_out(what, host, after),
-            ClientError::SocketNotFoundError(_)
-            | ClientError::IOError { .. }
-            | ClientError::HyperLegacyError { .. }
-            | ClientError::HyperResponseError { .. } => {
+            ClientError::IOError { err } => Self::io(what, host, err),
+            ClientError::HyperResponseError { .. } => {
                 let innermost = causes(error).last().map(ToString::to_string).unwrap_or_default();
                 causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map_or_else(
                     || Self::Unreachable { what: what.clone(), host: host.to_string(), cause: innermost },

@@ -7,6 +7,7 @@
 //! Facts about the engine that this relies on are noted where they are used, with where they are from: the API's
 //! reference (<https://docs.docker.com/reference/api/engine/>), moby's sources, or a try on a real engine.
 
+mod api_version;
 mod client;
 mod error;
 mod events;
@@ -16,8 +17,8 @@ mod interest;
 mod oom;
 mod parse;
 mod picture;
-mod ping;
 mod reader;
+mod transport;
 mod watcher;
 
 #[cfg(test)]

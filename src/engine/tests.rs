@@ -2,7 +2,6 @@
 
 mod answers;
 mod away;
-mod bench;
 mod executing;
 mod fixture;
 mod reading;

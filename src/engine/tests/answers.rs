@@ -8,25 +8,43 @@ use imgmgrd_test_support::workdir::Workdir;
 
 use crate::engine::{Engine, EngineError};
 
-/// Answers the first contact with an API version and the call after it with `answer`; ends with that call's first line.
-fn play(version: &str, answer: String) -> (Workdir, Engine, JoinHandle<String>) {
+/// What comes of playing: how many connections were made, and the last request's first line.
+struct Played {
+    connections: usize,
+    line: String,
+}
+
+/// Answers the first contact with an API version and the calls after it with `answers`, and ends when the last connection is
+/// closed. With `close` each connection is closed after one answer.
+fn play_all(version: &str, answers: Vec<String>, close: bool) -> (Workdir, Engine, JoinHandle<Played>) {
     let folder = Workdir::new();
     let path = folder.path().join("docker.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let ping = format!("HTTP/1.1 200 OK\r\nApi-Version: {version}\r\nContent-Length: 2\r\n\r\nOK");
     let playing = std::thread::spawn(move || {
-        let mut line = String::new();
-        for answer in [ping, answer] {
+        let mut played = Played { connections: 0, line: String::new() };
+        let mut answers = std::iter::once(ping).chain(answers).peekable();
+        while answers.peek().is_some() {
             let (mut connection, _) = listener.accept().unwrap();
+            played.connections += 1;
             let mut request = [0; 4096];
-            let length = connection.read(&mut request).unwrap();
-            line = String::from_utf8_lossy(&request[..length]).lines().next().unwrap_or_default().to_owned();
-            connection.write_all(answer.as_bytes()).unwrap();
+            while let length @ 1.. = connection.read(&mut request).unwrap() {
+                played.line = String::from_utf8_lossy(&request[..length]).lines().next().unwrap_or_default().to_owned();
+                connection.write_all(answers.next().unwrap().as_bytes()).unwrap();
+                if close {
+                    break;
+                }
+            }
         }
-        line
+        played
     });
     let engine = Engine::connect(path.to_str().unwrap()).unwrap();
     (folder, engine, playing)
+}
+
+/// Answers one call after the first contact, and hangs up.
+fn play(version: &str, answer: String) -> (Workdir, Engine, JoinHandle<Played>) {
+    play_all(version, vec![answer], true)
 }
 
 fn answer(status: u16, body: &str) -> String {
@@ -41,7 +59,7 @@ async fn calls_are_made_in_the_version_that_both_speak() {
     for (server, spoken) in [("1.41", "/v1.41/"), ("1.24", "/v1.24/"), ("1.99", "/v1.53/")] {
         let (_folder, engine, playing) = play(server, answer(200, "[]"));
         assert!(engine.list_containers().await.unwrap().is_empty());
-        let line = playing.join().unwrap();
+        let line = playing.join().unwrap().line;
         assert!(line.starts_with(&format!("GET {spoken}containers/json?all=true")), "{line}");
     }
 }
@@ -68,4 +86,24 @@ async fn answers_that_end_early_or_make_no_sense() {
     assert!(matches!(engine.list_images().await, Err(EngineError::Unreachable { .. })));
     let (_folder, engine, _playing) = play("1.41", answer(200, "{}"));
     assert!(matches!(engine.list_images().await, Err(EngineError::Unexpected { .. })));
+}
+
+#[tokio::test]
+async fn calls_in_a_row_share_a_connection_that_is_closed_when_they_end() {
+    let (_folder, engine, playing) = play_all("1.41", vec![answer(200, "[]"); 5], false);
+    for _ in 0..5 {
+        assert!(engine.list_containers().await.unwrap().is_empty());
+    }
+    // The player sees the end of its connection.
+    let played = tokio::task::spawn_blocking(|| playing.join().unwrap()).await.unwrap();
+    assert_eq!(played.connections, 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_engine_closed_is_replaced() {
+    let (_folder, engine, playing) = play_all("1.41", vec![answer(200, "[]"); 5], true);
+    for _ in 0..5 {
+        assert!(engine.list_images().await.unwrap().is_empty());
+    }
+    assert_eq!(playing.join().unwrap().connections, 6);
 }
