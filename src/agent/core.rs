@@ -72,7 +72,7 @@ pub(super) struct Core {
     level: LogLevel,
     /// What was given back and not yet published.
     reclaimed: BTreeMap<Base, u64>,
-    /// The last failures to save or publish were logged.
+    /// The last failure to save was logged.
     is_save_failing: bool,
     /// Events that are in the history and not yet in STATE_DB.
     unpublished: Vec<RowChange>,
@@ -140,7 +140,7 @@ impl Core {
         self.observer.interest(self.store.memory())
     }
 
-    /// One look: decides on what was observed, and saves what is to be remembered.
+    /// One look: decides on what was observed, and saves what fallback depends on.
     ///
     /// # Errors
     /// If the memory cannot be saved: then nothing of the plan may be carried out.
@@ -158,21 +158,17 @@ impl Core {
         self.unpublished.extend(events);
         failpoint::reach(failpoint::BEFORE_SAVE);
         let Decision { plan, report, memory } = decision;
-        match self.store.save(memory, since_boot) {
-            Ok(saved) => {
-                failpoint::reach(failpoint::AFTER_SAVE);
-                if let Some(error) = saved.marks_failed {
-                    self.save_failed(&error);
-                } else if std::mem::take(&mut self.is_save_failing) {
-                    tracing::info!("the state directory can be written again");
-                }
-                Ok(Decided { plan, report })
-            }
-            Err(error) => {
-                self.save_failed(&error);
-                Err(AgentError::Save(error))
-            }
-        }
+        let saved = self.store.save(memory, since_boot);
+        self.tell_saved(&saved);
+        saved.map_err(AgentError::Save)?;
+        failpoint::reach(failpoint::AFTER_SAVE);
+        Ok(Decided { plan, report })
+    }
+
+    /// Saves what is remembered of the last look but can be lost: after everything that somebody waits for.
+    pub(super) fn save_marks(&mut self) {
+        let saved = self.store.save_marks();
+        self.tell_saved(&saved);
     }
 
     /// Writes down what a look in a moment is going to remember if nothing happens until then, so that acting at a
@@ -201,9 +197,16 @@ impl Core {
         }
     }
 
-    fn save_failed(&mut self, error: &std::io::Error) {
-        if !std::mem::replace(&mut self.is_save_failing, true) {
-            tracing::error!(%error, "the state directory cannot be written; nothing is changed until it can");
+    /// Logs the first failure to write to the state directory, and the first success after it.
+    fn tell_saved(&mut self, saved: &std::io::Result<bool>) {
+        match saved {
+            Err(error) if !std::mem::replace(&mut self.is_save_failing, true) => {
+                tracing::error!(%error, "the state directory cannot be written; nothing is changed until it can");
+            }
+            Ok(true) if std::mem::take(&mut self.is_save_failing) => {
+                tracing::info!("the state directory can be written again");
+            }
+            _ => {}
         }
     }
 
@@ -274,9 +277,8 @@ impl Core {
             let added = self.history.add(&event.instance.to_string(), time.clone(), entry);
             changes.extend(added.map(|entry| history_row(&event.instance, entry)));
         }
-        if let Err(error) = self.history.save() {
-            self.save_failed(&error);
-        }
+        let saved = self.history.save();
+        self.tell_saved(&saved);
         changes
     }
 

@@ -324,6 +324,7 @@ impl Service {
     async fn publish(&mut self, decided: &Decided, busy: &BTreeSet<Base>) {
         // A failure was logged by the connection, whose recovery leads to another look.
         let _: Result<(), _> = self.core.publish(decided, busy).await;
+        self.core.save_marks();
         self.manager.published(&decided.report, self.engine_state.borrow().picture.is_some());
     }
 
@@ -453,6 +454,7 @@ impl Service {
         if let Acting::Executing(_, task) = &mut self.acting {
             let _: Result<_, _> = timeout(STOP_GRACE, task).await;
         }
+        self.core.save_marks();
         // Who waits for an answer gets one: their tasks run once more before they end with the runtime.
         self.put_off_order("the agent is stopping");
         drop(self.control.take());

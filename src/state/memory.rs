@@ -29,17 +29,6 @@ pub struct Store {
     marks_are_stale: bool,
 }
 
-/// What [`Store::save`] did.
-#[derive(Debug, Default)]
-pub struct Saved {
-    /// `memory.json` was written.
-    pub memory: bool,
-    /// `marks.json` was written.
-    pub marks: bool,
-    /// `marks.json` could not be written, which is no reason not to act: the next save tries again.
-    pub marks_failed: Option<io::Error>,
-}
-
 impl Store {
     /// Reads what was remembered. After a reboot what no longer holds is dropped, and all stamps with it.
     #[must_use]
@@ -105,13 +94,13 @@ impl Store {
         Ok(())
     }
 
-    /// Takes over `memory`, stamps the marks that are new in it with `since_boot`, and writes what changed: first what
-    /// fallback depends on.
+    /// Takes over `memory`, stamps the marks that are new in it with `since_boot`, and writes what fallback depends on if it
+    /// changed. Whether it did.
     ///
     /// # Errors
     /// If `memory.json` cannot be written. The memory holds in this process all the same, and the next save tries
     /// again; but a plan that relies on it must not be carried out before a save succeeded.
-    pub fn save(&mut self, memory: Memory, since_boot: Duration) -> io::Result<Saved> {
+    pub fn save(&mut self, memory: Memory, since_boot: Duration) -> io::Result<bool> {
         let written = self.prepared.take();
         self.memory_is_stale |= !Durable::is_same(&memory, written.as_ref().unwrap_or(&self.memory));
         if memory != self.memory {
@@ -120,22 +109,22 @@ impl Store {
             self.memory = memory;
         }
         self.no_stamp_from_the_future(since_boot);
-        let mut saved = Saved::default();
         if self.memory_is_stale {
             file::write(&self.directory, MEMORY, &Durable::of(&self.memory), Durability::Synced)?;
-            self.memory_is_stale = false;
-            saved.memory = true;
         }
+        Ok(std::mem::take(&mut self.memory_is_stale))
+    }
+
+    /// Writes the marks if they changed. Whether they did. It can wait until more urgent things are done: marks that are lost
+    /// make a restarted agent wait longer at most.
+    ///
+    /// # Errors
+    /// If `marks.json` cannot be written, which is no reason not to act; the next call tries again.
+    pub fn save_marks(&mut self) -> io::Result<bool> {
         if self.marks_are_stale {
-            match file::write(&self.directory, MARKS, &self.marks(), Durability::Cached) {
-                Ok(()) => {
-                    self.marks_are_stale = false;
-                    saved.marks = true;
-                }
-                Err(error) => saved.marks_failed = Some(error),
-            }
+            file::write(&self.directory, MARKS, &self.marks(), Durability::Cached)?;
         }
-        Ok(saved)
+        Ok(std::mem::take(&mut self.marks_are_stale))
     }
 
     fn marks(&self) -> Marks {

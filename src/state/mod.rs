@@ -13,5 +13,5 @@ mod split;
 
 pub use directory::{StateDirectory, StateError};
 pub use history::{Entry, Event, History};
-pub use memory::{Saved, Store};
+pub use memory::Store;
 pub use policy::LastPolicy;

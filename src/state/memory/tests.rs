@@ -67,14 +67,14 @@ fn what_was_prepared_is_not_written_again_and_what_came_otherwise_is() {
     assert_eq!(store.memory(), &Memory::default(), "nothing is remembered yet");
     let prepared = written();
     store.prepare(full()).unwrap();
-    assert!(!store.save(full(), SECOND).unwrap().memory, "it is on the disk already");
+    assert!(!store.save(full(), SECOND).unwrap(), "it is on the disk already");
     assert_eq!(written(), prepared);
 
     let mut other = full();
     other.units.get_mut(&base()).unwrap().intention = None;
     store.prepare(other).unwrap();
     assert_ne!(written(), prepared);
-    assert!(store.save(full(), SECOND).unwrap().memory, "nothing came of what was prepared");
+    assert!(store.save(full(), SECOND).unwrap(), "nothing came of what was prepared");
     assert_eq!(written(), prepared);
 }
 
@@ -92,6 +92,11 @@ fn load(path: &Path, boot_id: &str) -> Store {
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Saves everything. Whether `memory.json` and `marks.json` were written.
+fn save(store: &mut Store, memory: Memory, since_boot: Duration) -> (bool, bool) {
+    (store.save(memory, since_boot).unwrap(), store.save_marks().unwrap())
+}
+
 /// Inode and time of change of a file.
 fn trace(path: &Path, name: &str) -> Option<(u64, i64, i64)> {
     fs::metadata(path.join(name)).ok().map(|m| (m.ino(), m.mtime(), m.mtime_nsec()))
@@ -102,8 +107,7 @@ fn what_is_saved_is_loaded_with_every_field() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = load(directory.path(), "boot");
     assert_eq!(store.memory(), &Memory::default());
-    let saved = store.save(full(), SECOND).unwrap();
-    assert!(saved.memory && saved.marks && saved.marks_failed.is_none());
+    assert_eq!(save(&mut store, full(), SECOND), (true, true));
     let now = store.now(5 * SECOND);
     drop(store);
     let store = load(directory.path(), "boot");
@@ -118,42 +122,39 @@ fn nothing_is_written_when_nothing_changed_and_only_what_did() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let mut store = load(path, "boot");
-    store.save(Memory::default(), SECOND).unwrap();
+    save(&mut store, Memory::default(), SECOND);
     assert_eq!((trace(path, MEMORY), trace(path, MARKS)), (None, None));
-    store.save(full(), SECOND).unwrap();
+    save(&mut store, full(), SECOND);
     let before = (trace(path, MEMORY), trace(path, MARKS));
-    let saved = store.save(full(), 9 * SECOND).unwrap();
-    assert!(!saved.memory && !saved.marks);
+    assert_eq!(save(&mut store, full(), 9 * SECOND), (false, false));
     drop(store);
     let mut store = load(path, "boot");
-    store.save(full(), 10 * SECOND).unwrap();
+    save(&mut store, full(), 10 * SECOND);
     assert_eq!((trace(path, MEMORY), trace(path, MARKS)), before);
 
     // Only observed: an image arrives.
     let mut memory = full();
     memory.units.get_mut(&base()).unwrap().images.insert(image(7), Arrival::During);
-    let saved = store.save(memory.clone(), 11 * SECOND).unwrap();
-    assert!(!saved.memory && saved.marks);
+    assert_eq!(save(&mut store, memory.clone(), 11 * SECOND), (false, true));
     assert_eq!(trace(path, MEMORY), before.0);
     // Only what fallback depends on.
     memory.units.get_mut(&base()).unwrap().rolled_back = None;
-    let saved = store.save(memory, 12 * SECOND).unwrap();
-    assert!(saved.memory && !saved.marks);
+    assert_eq!(save(&mut store, memory, 12 * SECOND), (true, false));
 }
 
 #[test]
 fn marks_are_stamped_once_and_forgotten_when_they_vanish() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = load(directory.path(), "boot");
-    store.save(full(), 10 * SECOND).unwrap();
+    save(&mut store, full(), 10 * SECOND);
     let mut memory = full();
     let images = |memory: &mut Memory| std::mem::take(&mut memory.units.get_mut(&base()).unwrap().images);
     let all = images(&mut memory);
     memory.units.get_mut(&base()).unwrap().images.insert(image(7), Arrival::During);
-    store.save(memory.clone(), 20 * SECOND).unwrap();
+    save(&mut store, memory.clone(), 20 * SECOND);
     assert_eq!((store.stamp(&mark(1)), store.stamp(&mark(7))), (None, Some(20 * SECOND)));
     memory.units.get_mut(&base()).unwrap().images.extend(all);
-    store.save(memory, 30 * SECOND).unwrap();
+    save(&mut store, memory, 30 * SECOND);
     assert_eq!((store.stamp(&mark(1)), store.stamp(&mark(7))), (Some(30 * SECOND), Some(20 * SECOND)));
 }
 
@@ -161,7 +162,7 @@ fn marks_are_stamped_once_and_forgotten_when_they_vanish() {
 fn ages_are_whole_seconds_since_the_exact_stamp() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = load(directory.path(), "boot");
-    store.save(full(), Duration::from_micros(10_900_001)).unwrap();
+    save(&mut store, full(), Duration::from_micros(10_900_001));
     let stamp = Duration::from_millis(10_901);
     for again in [false, true] {
         if again {
@@ -180,16 +181,16 @@ fn ages_are_whole_seconds_since_the_exact_stamp() {
 #[test]
 fn after_a_reboot_takeovers_are_gone_and_images_old() {
     let directory = tempfile::tempdir().unwrap();
-    load(directory.path(), "boot").save(full(), 1000 * SECOND).unwrap();
+    save(&mut load(directory.path(), "boot"), full(), 1000 * SECOND);
     let mut store = load(directory.path(), "another");
     assert_eq!(store.memory(), &full().after_reboot());
     assert_eq!(store.stamp(&mark(1)), None);
     assert_eq!(store.now(SECOND).image(&base(), &image(1)), Age::MAX);
     // They stay old though they are saved again, and though something new comes.
     let mut memory = store.memory().clone();
-    assert!(store.save(memory.clone(), SECOND).unwrap().marks);
+    assert!(save(&mut store, memory.clone(), SECOND).1);
     memory.units.get_mut(&base()).unwrap().images.insert(image(7), Arrival::During);
-    store.save(memory, 2 * SECOND).unwrap();
+    save(&mut store, memory, 2 * SECOND);
     drop(store);
     let store = load(directory.path(), "another");
     assert_eq!(store.now(3 * SECOND).image(&base(), &image(1)), Age::MAX);
@@ -200,7 +201,7 @@ fn after_a_reboot_takeovers_are_gone_and_images_old() {
 fn killed_between_the_files_what_fallback_depends_on_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    load(path, "boot").save(full(), SECOND).unwrap();
+    save(&mut load(path, "boot"), full(), SECOND);
     fs::remove_file(path.join(MARKS)).unwrap();
     fs::write(path.join("memory.json.tmp"), "{\"for").unwrap();
     let store = load(path, "boot");
@@ -214,14 +215,14 @@ fn corrupt_files_are_moved_aside_one_by_one() {
     for bad in ["", "{", "null", r#"{"format":2,"units":{}}"#, r#"{"format":1,"units":{},"x":1}"#, r#"{"format":1}"#] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
-        load(path, "boot").save(full(), SECOND).unwrap();
+        save(&mut load(path, "boot"), full(), SECOND);
         fs::write(path.join(MEMORY), bad).unwrap();
         let mut store = load(path, "boot");
         assert_eq!(Durable::of(store.memory()), Durable::default(), "{bad}");
         assert_eq!(store.memory().instances, full().instances);
         assert!(path.join("memory.json.corrupt").exists());
         // It is written again with the next promotion.
-        assert!(store.save(full(), 2 * SECOND).unwrap().memory);
+        assert!(store.save(full(), 2 * SECOND).unwrap());
         drop(store);
         fs::write(path.join(MARKS), bad).unwrap();
         assert_eq!(Durable::of(load(path, "boot").memory()), Durable::of(&full()));
@@ -234,25 +235,24 @@ fn a_write_that_failed_is_tried_again() {
     let path = directory.path();
     let mut store = load(path, "boot");
     fs::create_dir(path.join(MARKS)).unwrap();
-    let saved = store.save(full(), SECOND).unwrap();
-    assert!(saved.memory && saved.marks_failed.is_some());
+    assert!(store.save(full(), SECOND).unwrap());
+    assert!(store.save_marks().is_err());
     fs::remove_dir(path.join(MARKS)).unwrap();
-    let saved = store.save(full(), SECOND).unwrap();
-    assert!(!saved.memory && saved.marks);
+    assert_eq!(save(&mut store, full(), SECOND), (false, true));
 
     fs::remove_file(path.join(MEMORY)).unwrap();
     fs::create_dir(path.join(MEMORY)).unwrap();
     assert!(store.save(Memory::default(), SECOND).is_err());
     fs::remove_dir(path.join(MEMORY)).unwrap();
-    assert!(store.save(Memory::default(), SECOND).unwrap().memory);
+    assert!(store.save(Memory::default(), SECOND).unwrap());
 }
 
 #[test]
 fn a_stamp_from_the_future_is_brought_back() {
     let directory = tempfile::tempdir().unwrap();
-    load(directory.path(), "boot").save(full(), 1_000_000 * SECOND).unwrap();
+    save(&mut load(directory.path(), "boot"), full(), 1_000_000 * SECOND);
     let mut store = load(directory.path(), "boot");
-    assert!(store.save(full(), SECOND).unwrap().marks);
+    assert!(save(&mut store, full(), SECOND).1);
     assert_eq!(store.now(5 * SECOND).image(&base(), &image(1)).seconds(), 4);
 }
 
