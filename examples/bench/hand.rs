@@ -1,4 +1,4 @@
-//! The calls of a promotion with clean-up, done by hand: bare requests over the socket, or docker commands.
+//! The calls of a promotion with clean-up, done by hand: bare requests over the socket, or by curl.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -17,35 +17,41 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    /// As a request, on a connection of its own, waiting for its answer.
-    pub(crate) fn request(&self, socket: &Path) {
-        let (method, path) = match self {
+    fn method_and_path(&self) -> (&'static str, String) {
+        match self {
             Self::Tag { image, repository, tag } => {
                 ("POST", format!("/images/{image}/tag?repo={repository}&tag={tag}"))
             }
             Self::RemoveContainer(name) => ("DELETE", format!("/containers/{name}")),
             Self::RemoveImage(name) => ("DELETE", format!("/images/{name}?noprune=1")),
-        };
-        let mut stream = UnixStream::connect(socket).expect("the engine listens");
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("the engine reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the engine answers");
+        }
+    }
+
+    /// As a request, on a connection of its own, waiting for its answer.
+    pub(crate) fn request(&self, socket: &Path) {
+        let (method, path) = self.method_and_path();
+        let answer = request(socket, method, &path);
         assert!(answer.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
     }
 
-    /// As a docker command, the way of ctrmgrd.
-    pub(crate) fn command(&self, socket: &Path) {
-        let mut command = Command::new("docker");
-        command.env("DOCKER_HOST", format!("unix://{}", socket.display())).stdout(Stdio::null());
-        match self {
-            Self::Tag { image, repository, tag } => command.arg("tag").arg(image).arg(format!("{repository}:{tag}")),
-            Self::RemoveContainer(name) => command.arg("rm").arg(name),
-            Self::RemoveImage(name) => command.arg("rmi").arg("--no-prune").arg(name),
-        };
-        assert!(command.status().expect("docker can be started").success(), "docker: {self:?}");
+    /// By curl, a process for each.
+    pub(crate) fn curl(&self, socket: &Path) {
+        let (method, path) = self.method_and_path();
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--request", method, "--unix-socket"]).arg(socket);
+        let status = curl.arg(format!("http://docker{path}")).stdout(Stdio::null()).status();
+        assert!(status.expect("curl can be started").success(), "curl: {self:?}");
     }
+}
+
+/// Sends a bare request, and waits for its answer.
+pub(crate) fn request(socket: &Path, method: &str, path: &str) -> String {
+    let mut stream = UnixStream::connect(socket).expect("the engine listens");
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("the engine reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the engine answers");
+    answer
 }
 
 /// Whether there is a docker command.

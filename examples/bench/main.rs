@@ -1,7 +1,8 @@
 //! `make bench`: how fast and how small the agent is, measured on real parts, beside what it is allowed.
 //!
 //! A private switch with 30 features and 100 images is started in a temporary folder. `--quick` measures shorter,
-//! `--check` makes a missed budget an error, and names of parts (`idle promotion`) measure only those.
+//! `--check` makes a missed budget an error, and names of parts (`idle promotion`) measure only those. With all parts it
+//! also draws docs/benchmarks.svg.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the benchmark prints its table")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads clocks and spawns processes; the agent may not")]
@@ -9,11 +10,13 @@
 #![allow(clippy::indexing_slicing, reason = "the same")]
 
 mod burst;
+mod chart;
 mod deciding;
 mod engine_events;
 mod hand;
 mod idle;
 mod latency;
+mod looks;
 mod process;
 mod promotion;
 mod start;
@@ -23,6 +26,7 @@ mod world;
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use table::{Table, Unit};
 use world::World;
@@ -38,23 +42,43 @@ pub(crate) struct Effort {
     pub(crate) takeovers: usize,
     /// Promotions, and as many by hand.
     pub(crate) promotions: usize,
+    /// How long each size of the decision's growth is measured.
+    pub(crate) growth: Duration,
+    /// How many images a real engine has, growing.
+    pub(crate) images: &'static [usize],
 }
 
-const FULL: Effort = Effort { idle: 60, starts: 20, takeovers: 300, promotions: 12 };
-const QUICK: Effort = Effort { idle: 5, starts: 5, takeovers: 50, promotions: 3 };
+const FULL: Effort = Effort {
+    idle: 60,
+    starts: 20,
+    takeovers: 300,
+    promotions: 12,
+    growth: Duration::from_secs(2),
+    images: &[100, 300, 1_000, 3_000],
+};
+const QUICK: Effort = Effort {
+    idle: 5,
+    starts: 5,
+    takeovers: 50,
+    promotions: 3,
+    growth: Duration::from_millis(200),
+    images: &[100, 300],
+};
 
 /// A part: what it is called, and what measures it.
 type Part = (&'static str, fn(&Bench<'_>, &mut Table));
 
 /// The parts, in the order in which they are measured.
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 9] = [
     ("size", size),
-    ("deciding", |_, table| deciding::measure(table)),
+    ("deciding", deciding::measure),
+    ("growth", deciding::growth),
     ("start", start::measure),
     ("idle", idle::measure),
     ("takeover", latency::measure),
     ("burst", burst::measure),
     ("promotion", promotion::measure),
+    ("looks", looks::measure),
 ];
 
 /// What the parts measure, and how long.
@@ -101,6 +125,14 @@ fn main() -> ExitCode {
         measure(&bench, &mut table);
     }
     let over = table.print();
+    if parts.is_empty() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/benchmarks.svg");
+        if let Err(error) = chart::draw(&table, &file) {
+            eprintln!("bench: {} cannot be drawn: {error}", file.display());
+            return ExitCode::FAILURE;
+        }
+        println!("\nThe chart is {}.", file.display());
+    }
     if over > 0 && has("--check") { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -5,6 +5,7 @@
 //! old kube images (case 3).
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -34,18 +35,20 @@ pub(crate) fn measure(bench: &Bench<'_>, table: &mut Table) {
     let events = engine_events::follow(world.switch.engine().socket());
     let agent = world.agent(binary);
     let mut rounds = Vec::new();
-    let (mut requests, mut commands) = (Vec::new(), Vec::new());
+    let (mut requests, mut curl, mut python) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..effort.promotions {
-        let scene = Scene::set(&world.switch, &feature(number));
-        rounds.push(scene.promoted(world, &agent, &events));
-        scene.strike();
-        let scene = Scene::set(&world.switch, &feature(number));
-        requests.push(scene.by_hand(Call::request));
-        scene.strike();
-        if hand::has_docker() && number < 3 {
+        let in_a_scene = |done: &mut dyn FnMut(&Scene<'_>)| {
             let scene = Scene::set(&world.switch, &feature(number));
-            commands.push(scene.by_hand(Call::command));
+            done(&scene);
             scene.strike();
+        };
+        in_a_scene(&mut |scene| rounds.push(scene.promoted(world, &agent, &events)));
+        in_a_scene(&mut |scene| requests.push(scene.by_hand(|socket| scene.calls(|call| call.request(socket)))));
+        if number < 3 {
+            in_a_scene(&mut |scene| curl.push(scene.by_hand(|socket| scene.calls(|call| call.curl(socket)))));
+            if hand::has_docker() {
+                in_a_scene(&mut |scene| python.push(scene.by_hand(|socket| scene.python_daemon(socket))));
+            }
         }
     }
     let mut of = |get: fn(&Round) -> f64| -> Vec<f64> { rounds.iter_mut().map(|round| get(round)).collect() };
@@ -57,14 +60,17 @@ pub(crate) fn measure(bench: &Bench<'_>, table: &mut Table) {
     table.line("deadline to latest tagged: worst", percentile(&mut tag, 1.0), Unit::Ms, None);
     table.line("promotion with clean-up, from the deadline to the last image removed", done, Unit::Ms, None);
     table.line("  the same seven calls by hand over the socket", by_hand, Unit::Ms, None);
-    table.line("  ratio", done / by_hand, Unit::Times, Some(1.5));
-    if !commands.is_empty() {
-        table.line(
-            "  the same seven calls by docker commands, as the Python daemon makes them",
-            median(&mut commands),
-            Unit::Ms,
-            None,
-        );
+    table.line("  ratio", done / by_hand, Unit::Times, Some(1.2));
+    let curl = median(&mut curl);
+    table.line("  the same seven calls by curl", curl, Unit::Ms, None);
+    table.bar("the agent, from the deadline to the last image removed", done);
+    table.bar("the same seven calls over the socket", by_hand);
+    table.bar("the same seven calls by curl", curl);
+    if !python.is_empty() {
+        let python = median(&mut python);
+        table.line("  by docker commands, as the Python daemon does it", python, Unit::Ms, None);
+        table.line("  ratio", done / python, Unit::Times, None);
+        table.bar("by docker commands, as the Python daemon does it", python);
     }
     table.line("  from the deadline to stability=stable in STATE_DB", median(&mut published), Unit::Ms, None);
     table.line("  CPU of it, from the takeover on", median(&mut cpu), Unit::Ms, Some(15.0));
@@ -165,24 +171,30 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Does it by hand. Milliseconds.
-    fn by_hand(&self, call: fn(&Call, &Path)) -> f64 {
-        let socket = self.switch.engine().socket();
-        let calls = self.calls();
+    /// Has it done otherwise, over the engine's socket. Milliseconds.
+    fn by_hand(&self, work: impl FnOnce(&Path)) -> f64 {
         let begun = Instant::now();
-        for one in &calls {
-            call(one, socket);
-        }
+        work(self.switch.engine().socket());
         let took = begun.elapsed();
         self.check();
         took.as_secs_f64() * 1e3
     }
 
-    fn calls(&self) -> Vec<Call> {
+    /// The way of the Python daemon.
+    fn python_daemon(&self, socket: &Path) {
+        let mut script = Command::new("sh");
+        script.arg("-c").arg(include_str!("python_daemon.sh")).arg("python_daemon.sh");
+        script.args([&self.feature, &base(&self.feature), self.container.short_id(), LOCAL, NEW]);
+        script.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        assert!(script.status().expect("sh can be started").success(), "the script ends well");
+    }
+
+    /// The calls, one after the other.
+    fn calls(&self, make: impl Fn(&Call)) {
         let base = base(&self.feature);
         let repository = self.switch.registry().repository(&base);
         let [old, older] = OLD.map(|version| Call::RemoveImage(format!("{repository}:{version}")));
-        vec![
+        let calls = [
             Call::Tag { image: self.container.image_id.clone(), repository: base.clone(), tag: "latest".to_owned() },
             Call::RemoveContainer(self.feature.clone()),
             Call::Tag { image: self.local_image.clone(), repository: repository.clone(), tag: LOCAL.to_owned() },
@@ -190,7 +202,8 @@ impl<'a> Scene<'a> {
             Call::RemoveImage(self.dry_run_image.clone()),
             old,
             older,
-        ]
+        ];
+        calls.iter().for_each(make);
     }
 
     /// The result is the same, whoever did it.

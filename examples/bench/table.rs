@@ -35,16 +35,48 @@ struct Line {
     budget: Option<f64>,
 }
 
+/// How milliseconds grow with the number of images.
+#[derive(Debug)]
+pub(crate) struct Curve {
+    /// Of what.
+    pub(crate) name: String,
+    /// Images, and milliseconds.
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// What one thing takes in different ways, in milliseconds.
+#[derive(Debug)]
+pub(crate) struct Bar {
+    /// The way.
+    pub(crate) name: String,
+    /// How long it takes.
+    pub(crate) milliseconds: f64,
+}
+
 /// All results.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     lines: Vec<Line>,
+    /// For the chart.
+    pub(crate) curves: Vec<Curve>,
+    /// For the chart.
+    pub(crate) bars: Vec<Bar>,
 }
 
 impl Table {
     /// Adds a result; without a budget it only informs.
     pub(crate) fn line(&mut self, what: impl Into<String>, measured: f64, unit: Unit, budget: Option<f64>) {
         self.lines.push(Line { what: what.into(), measured, unit, budget });
+    }
+
+    /// Adds a curve to the chart.
+    pub(crate) fn curve(&mut self, name: &str, points: Vec<(f64, f64)>) {
+        self.curves.push(Curve { name: name.to_owned(), points });
+    }
+
+    /// Adds a bar to the chart.
+    pub(crate) fn bar(&mut self, name: &str, milliseconds: f64) {
+        self.bars.push(Bar { name: name.to_owned(), milliseconds });
     }
 
     /// Prints everything; gives how many are over their budget.
