@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build deb test demo bench generate fmt clippy msrv root clean
+.PHONY: help setup build deb test demo bench fuzz generate fmt clippy msrv deny root clean
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: root setup ## measure time and memory on a private switch; ARGS=--quick i
 	@$(CARGO) build --release --locked
 	@$(CARGO) run --release --locked --quiet --example bench -- $(ARGS)
 
+fuzz: ## look for bytes that break something, by libFuzzer; ARGS="TARGET SECONDS", else all of them, a minute each
+	@./scripts/fuzz.sh $(ARGS)
+
 generate: ## write schema/, man/, completions/, debian/changelog and debian/copyright anew, after a change to what they are made of
 	@$(CARGO) run --locked --quiet --features generate --example generate
 	@./scripts/debian-files.py
@@ -44,6 +47,9 @@ clippy: ## lints; warnings are errors
 
 msrv: ## no dependency asks for a newer Rust than Cargo.toml says
 	@./scripts/check-msrv.sh
+
+deny: ## licences, duplicates, sources and known vulnerabilities of the dependencies; ARGS="licenses bans sources" needs no network
+	@./scripts/deny.sh $(ARGS)
 
 clean: ## remove what was built
 	@$(CARGO) clean

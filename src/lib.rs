@@ -16,6 +16,7 @@
 //! | [`logging`], [`clock`], [`backoff`] | what all of them use |
 
 pub mod agent;
+mod allowance;
 pub mod backoff;
 pub mod clock;
 pub mod command;

@@ -18,6 +18,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 pub use level::{LogLevel, UnknownLogLevel};
+pub(crate) use line::plain;
 
 use crate::clock;
 use journal::Journal;

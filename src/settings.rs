@@ -20,6 +20,10 @@ const PREFIX: &str = "IMGMGRD";
 /// What stands between the prefix, a section and a key. Keys hold single underscores.
 const SEPARATOR: &str = "__";
 
+/// The largest settings file that is read: all there is to set takes less than a KiB, and TOML that is nested as deeply as
+/// can be takes a hundred times its size to be read.
+const LARGEST: u64 = 64 << 10;
+
 /// Every key and its default; none where the default depends on the environment.
 const KEYS: [(&str, Option<&str>); 7] = [
     ("redis.database_config", Some("/var/run/redis/sonic-db/database_config.json")),
@@ -313,7 +317,7 @@ impl Settings {
 fn file(named: Option<&str>, default: &Path) -> Result<Option<String>, SettingsError> {
     let path = named.map_or(default, Path::new);
     let invalid = |problem: String| SettingsError::Content { path: path.to_owned(), problem };
-    let Some(content) = files::read(path, files::LIMIT)? else {
+    let Some(content) = files::read(path, LARGEST)? else {
         return if named.is_some() { Err(SettingsError::Missing(path.to_owned())) } else { Ok(None) };
     };
     let content = String::from_utf8(content).map_err(|_| invalid("is not UTF-8 text".to_owned()))?;

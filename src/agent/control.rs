@@ -3,12 +3,12 @@
 //! One request, one reply, each a line of JSON. The socket is in the state directory and only its owner may use it: who
 //! can reach it could act alone if no agent ran.
 
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -25,7 +25,7 @@ const LONGEST: u64 = 1 << 20;
 /// How long to wait after a client could not be let in.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a client may take to say what it wants.
+/// How long a client may take to say what it wants, and to be told.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a request may take, steps included: one that removes nothing is done in milliseconds by a healthy engine.
@@ -54,8 +54,11 @@ impl Control {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(&path)?;
-        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        // Not by its name afterwards: where another user may write, that may by then be a link to something else.
+        let mask = umask(Mode::from_raw_mode(0o177));
+        let listener = UnixListener::bind(&path);
+        umask(mask);
+        let listener = listener?;
         // One at a time: the second waits for the first.
         let (sender, requests) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -95,7 +98,7 @@ impl Drop for Control {
 
 async fn serve(mut stream: UnixStream, requests: &mpsc::Sender<Asked>) -> io::Result<()> {
     let line = timeout(PATIENCE, read_line(&mut stream)).await??;
-    let reply = match serde_json::from_str(&line) {
+    let reply = match Request::read(&line) {
         Ok(request) => {
             let (reply, answer) = oneshot::channel();
             let stopped = || Reply::Refused("the agent is stopping".to_owned());
@@ -104,9 +107,9 @@ async fn serve(mut stream: UnixStream, requests: &mpsc::Sender<Asked>) -> io::Re
                 Err(_) => stopped(),
             }
         }
-        Err(error) => Reply::Refused(format!("the request is not understood: {error}")),
+        Err(reason) => Reply::Refused(reason),
     };
-    write_line(&mut stream, &reply).await
+    timeout(PATIENCE, write_line(&mut stream, &reply)).await?
 }
 
 /// Asks the agent that holds `directory`.
@@ -118,14 +121,14 @@ pub(super) async fn ask(directory: &Path, request: &Request) -> io::Result<Reply
         let mut stream = UnixStream::connect(directory.join(SOCKET)).await?;
         write_line(&mut stream, request).await?;
         let line = read_line(&mut stream).await?;
-        serde_json::from_str(&line).map_err(io::Error::other)
+        serde_json::from_slice(&line).map_err(io::Error::other)
     };
     timeout(DEADLINE, asking).await?
 }
 
-async fn read_line(stream: &mut UnixStream) -> io::Result<String> {
-    let mut line = String::new();
-    BufReader::new(stream).take(LONGEST).read_line(&mut line).await?;
+async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    BufReader::new(stream).take(LONGEST).read_until(b'\n', &mut line).await?;
     Ok(line)
 }
 

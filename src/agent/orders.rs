@@ -18,6 +18,17 @@ pub struct Request {
     pub feature: Option<Feature>,
 }
 
+impl Request {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// If it is none: why, in words for people, whatever it holds.
+    pub fn read(line: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(line)
+            .map_err(|error| format!("the request is not understood: {}", printable(&error.to_string())))
+    }
+}
+
 /// What came of a request for one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use super::{CommandError, Selection, table};
 use crate::agent::{self, AgentError};
 use crate::database::{self, Databases};
-use crate::logging::Logging;
+use crate::logging::{Logging, plain};
 use crate::settings::Settings;
 use crate::state::{History, StateDirectory};
 
@@ -86,7 +86,9 @@ fn render(events: &[Event]) -> String {
     let mut table = table::table(&["TIME", "FEATURE", "EVENT", "VERSION", "DETAIL"]);
     for event in events {
         let version = table::optional(event.version.as_ref());
-        table.add_row([&event.time, &event.instance, &event.event, &version, &event.detail].map(Cell::new));
+        table.add_row(
+            [&event.time, &event.instance, &event.event, &version, &event.detail].map(|text| Cell::new(plain(text))),
+        );
     }
     table::render(&table)
 }

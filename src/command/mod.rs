@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::agent::{self, AgentError};
 use crate::decide::{Decision, Order, Report};
 use crate::domain::{Base, Feature};
-use crate::logging::{Logging, LoggingError};
+use crate::logging::{Logging, LoggingError, plain};
 use crate::settings::{Overrides, Settings, SettingsError};
 use completion::Shell;
 use look::Look;
@@ -185,7 +185,7 @@ impl CommandLine {
             Err(error) => {
                 let mut stderr = std::io::stderr().lock();
                 // Nobody is left to tell when stderr is closed.
-                drop(writeln!(stderr, "imgmgrd: {error}"));
+                drop(writeln!(stderr, "imgmgrd: {}", plain(&error.to_string())));
                 ExitCode::FAILURE
             }
         }

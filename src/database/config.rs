@@ -129,7 +129,7 @@ struct GlobalFile {
 
 #[derive(Deserialize)]
 struct Include {
-    include: PathBuf,
+    include: String,
     #[serde(default)]
     namespace: String,
     /// Set for the databases of a SmartSwitch's DPUs, which are no namespaces of this switch (sonic-swss-common's tests
@@ -164,6 +164,10 @@ pub fn read(config: &Path, global: &Path) -> Result<Namespaces, ConfigError> {
             include.namespace.parse().map_err(|error| malformed(global, format!("in INCLUDES, {error}")))?;
         if namespace == Namespace::Host && host.is_ok() {
             continue;
+        }
+        if include.include.contains(char::is_control) {
+            let name = printable(&include.include);
+            return Err(malformed(global, format!("in INCLUDES, \"{name}\" is no name of a file")));
         }
         let path = global.parent().unwrap_or(Path::new("")).join(&include.include);
         if namespaces.insert(namespace, read_namespace(&path)?).is_some() {
@@ -319,6 +323,7 @@ mod tests {
                 "twice",
             ),
             (r#"{"INCLUDES": [{"include": ".", "namespace": "asic0"}]}"#, "no regular file"),
+            (r#"{"INCLUDES": [{"include": "a\u001bb", "namespace": "asic0"}]}"#, "\"a\\u{1b}b\" is no name of a file"),
         ] {
             let global = write(&folder, "database_global.json", content);
             let error = read(&config, &global).unwrap_err().to_string();

@@ -11,6 +11,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::allowance::{Allowance, Allowed};
+
 use super::config::Server;
 use super::error::{DEADLINE, DatabaseError};
 use super::tables::Channels;
@@ -19,6 +21,10 @@ use super::tables::Channels;
 trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 type AnyStream = Pin<Box<dyn Stream>>;
+
+/// How many bytes Redis may answer at once. All rows of a switch with a hundred features take a tenth of a MiB; and a MiB
+/// of rows costs up to ten here.
+pub(super) const MOST_BYTES: usize = 2 << 20;
 
 /// A task that ends with its owner.
 #[derive(Debug)]
@@ -46,6 +52,7 @@ impl Drop for OwnedTask {
 pub(super) struct Connection {
     commands: MultiplexedConnection,
     server: Arc<str>,
+    allowance: Allowance,
     _driver: Arc<OwnedTask>,
 }
 
@@ -53,14 +60,15 @@ impl Connection {
     /// Connects, and checks that the server lets us at the databases `ids`.
     pub(super) async fn open(server: &Server, ids: &[u16]) -> Result<Self, DatabaseError> {
         let opening = async {
-            let stream = connect(server).await?;
+            let allowance = Allowance::new(MOST_BYTES);
+            let stream = Allowed::new(connect(server).await?, allowance.clone());
             // The deadline is this module's own: the client's would be counted anew for each of several round trips.
             let config = AsyncConnectionConfig::new().set_response_timeout(None);
             let (commands, driver) = MultiplexedConnection::new_with_config(&info(), stream, config)
                 .await
                 .map_err(|source| failed(server, source))?;
             let driver = Arc::new(OwnedTask::spawn(driver));
-            let connection = Self { commands, server: server.to_string().into(), _driver: driver };
+            let connection = Self { commands, server: server.to_string().into(), allowance, _driver: driver };
             let mut pipeline = Pipeline::new();
             for id in ids {
                 pipeline.cmd("SELECT").arg(id);
@@ -101,14 +109,24 @@ impl Connection {
 
     /// An error of this server.
     pub(super) fn failed(&self, source: RedisError) -> DatabaseError {
-        DatabaseError::Failed { server: self.server.as_ref().to_owned(), source }
+        let server = self.server.as_ref().to_owned();
+        if self.allowance.is_exceeded() {
+            DatabaseError::TooLarge { server }
+        } else {
+            DatabaseError::Failed { server, source }
+        }
     }
 }
 
-/// Connects for notifications, and subscribes.
-pub(super) async fn subscribe(server: &Server, channels: &[Channels]) -> Result<PubSubStream, DatabaseError> {
+/// Connects for notifications, and subscribes. Nothing is asked any more then: whoever receives a notification renews the
+/// allowance for the next.
+pub(super) async fn subscribe(
+    server: &Server,
+    channels: &[Channels],
+) -> Result<(PubSubStream, Allowance), DatabaseError> {
     let subscribing = async {
-        let stream = connect(server).await?;
+        let allowance = Allowance::new(MOST_BYTES);
+        let stream = Allowed::new(connect(server).await?, allowance.clone());
         let failed = |source| failed(server, source);
         let mut subscription = PubSub::new(&info(), stream).await.map_err(failed)?;
         // One channel at a time: the client takes the first of several confirmations for all of them, and what is
@@ -121,14 +139,18 @@ pub(super) async fn subscribe(server: &Server, channels: &[Channels]) -> Result<
                 subscription.psubscribe(pattern).await.map_err(failed)?;
             }
         }
-        Ok(subscription.into_on_message())
+        Ok((subscription.into_on_message(), allowance))
     };
     timeout(DEADLINE, subscribing).await.unwrap_or_else(|_| Err(DatabaseError::Deadline { server: server.to_string() }))
 }
 
 /// Why the notifications ended, when nobody says more.
-pub(super) fn closed(server: &Server) -> DatabaseError {
-    failed(server, io::Error::from(io::ErrorKind::ConnectionReset).into())
+pub(super) fn closed(server: &Server, allowance: &Allowance) -> DatabaseError {
+    if allowance.is_exceeded() {
+        DatabaseError::TooLarge { server: server.to_string() }
+    } else {
+        failed(server, io::Error::from(io::ErrorKind::ConnectionReset).into())
+    }
 }
 
 /// An answer that is not what the command promises.

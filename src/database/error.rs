@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::RedisError;
 
+use super::connection::MOST_BYTES;
 use crate::domain::printable;
 
 /// How long anything asked of a Redis server may take. A healthy one answers in a millisecond.
@@ -38,6 +39,16 @@ pub enum DatabaseError {
         /// What it says.
         source: RedisError,
     },
+    /// It answers more than any switch has to say.
+    #[error(
+        "Redis at {server} answers more than {} MiB, which no switch's rows take; find the key (redis-cli --bigkeys) and \
+         remove it",
+        MOST_BYTES >> 20
+    )]
+    TooLarge {
+        /// The server.
+        server: String,
+    },
     /// It is known to be away and being connected to in the background.
     #[error("{0}")]
     Away(String),
@@ -51,7 +62,7 @@ impl DatabaseError {
     pub(super) fn breaks_connection(&self) -> bool {
         match self {
             Self::Failed { source, .. } => source.is_unrecoverable_error(),
-            Self::Unreachable { .. } | Self::Deadline { .. } => true,
+            Self::Unreachable { .. } | Self::Deadline { .. } | Self::TooLarge { .. } => true,
             Self::Away(_) | Self::NoSuchNamespace(_) => false,
         }
     }

@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use redis::aio::PubSubStream;
 use tokio::sync::Notify;
 
+use crate::allowance::Allowance;
 use crate::backoff::Backoff;
 use crate::clock;
 
@@ -196,26 +197,29 @@ impl Link {
     async fn follow_once(&self) {
         let channels: Vec<Channels> = self.places.iter().map(Place::channels).collect();
         let connecting = async {
-            let stream = connection::subscribe(&self.server, &channels).await?;
-            Ok((stream, self.open().await?))
+            let (stream, allowance) = connection::subscribe(&self.server, &channels).await?;
+            Ok((stream, allowance, self.open().await?))
         };
         match connecting.await {
-            Ok((stream, connection)) => {
+            Ok((stream, allowance, connection)) => {
                 let generation = self.connected(connection);
-                self.listen(stream, generation).await;
-                self.failed(generation, &connection::closed(&self.server));
+                self.listen(stream, &allowance, generation).await;
+                self.failed(generation, &connection::closed(&self.server, &allowance));
             }
             Err(error) => self.set_away(&mut self.state(), &error),
         }
     }
 
     /// Marks what is notified, until the notifications end or the connection for commands has failed.
-    async fn listen(&self, mut stream: PubSubStream, generation: u64) {
+    async fn listen(&self, mut stream: PubSubStream, allowance: &Allowance, generation: u64) {
         loop {
             tokio::select! {
                 biased;
                 message = stream.next() => match message {
-                    Some(message) => self.notified(message.get_channel_name()),
+                    Some(message) => {
+                        allowance.renew();
+                        self.notified(message.get_channel_name());
+                    }
                     None => return,
                 },
                 () = self.dropped.notified() => {

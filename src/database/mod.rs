@@ -19,6 +19,8 @@ mod databases;
 mod dirty;
 mod error;
 mod follow;
+#[cfg(feature = "fuzzing")]
+mod made;
 mod notifications;
 mod publish;
 mod read;
@@ -33,6 +35,8 @@ mod tests;
 pub use config::{ConfigError, DatabaseAddress, NamespaceDatabases, Namespaces, Server, read as read_config};
 pub use databases::Databases;
 pub use error::DatabaseError;
+#[cfg(feature = "fuzzing")]
+pub use made::Hash;
 pub use publish::{NewRow, RowChange};
 pub use rows::{Fields, Rows};
 pub use survey::{Reached, ServerAnswer, ServerSurvey, survey};

@@ -17,6 +17,16 @@ use super::tables::{Database, INITIALIZED, Place, RowName, Table};
 /// A field's value beyond this is cut. No valid value is nearly as long, and what is left of one stays invalid.
 const MOST_BYTES: usize = 4096;
 
+/// The most rows of one place that are read; a real one has some hundred. Who writes more to Redis is not to fill the memory
+/// with it: the others count as absent, which is never a reason to delete anything.
+pub(super) const MOST_ROWS: usize = 2048;
+
+/// The most keys that are refused at once, each of which is said.
+const MOST_REFUSED: usize = 256;
+
+/// Why a row is refused that is one too many.
+pub(super) const TOO_MANY: &str = "there are more rows than any switch has";
+
 /// What was read of one place.
 #[derive(Debug, Default)]
 pub(super) struct Picture {
@@ -80,7 +90,7 @@ pub(super) async fn read(
             next().map_err(failed)?;
         }
         for (row, fields) in &mut picture.rows {
-            match to_fields(next(), row.table) {
+            match fields_of(next(), row.table) {
                 Ok(found) => *fields = found,
                 Err(error) if error.code() == Some("WRONGTYPE") => {
                     picture.refused.push((place.key(row), "it is no hash"));
@@ -130,16 +140,23 @@ async fn list(
 
 impl Picture {
     /// Plans to read the row of a key, if it is one that matters.
-    fn want(&mut self, place: &Place, key: &str) {
+    pub(super) fn want(&mut self, place: &Place, key: &str) {
         match place.parse(key) {
             None => {}
-            Some(Err(why)) => self.refused.push((key.to_owned(), why)),
+            Some(Err(why)) => self.refuse(key, why),
             Some(Ok(row)) if row.table == Table::History => {
                 if let Some((key, number)) = place.parse_history_key(&row.key) {
                     self.history.entry(key.to_owned()).or_default().insert(number);
                 }
             }
+            Some(Ok(_)) if self.rows.len() >= MOST_ROWS => self.refuse(key, TOO_MANY),
             Some(Ok(row)) => self.rows.push((row, None)),
+        }
+    }
+
+    fn refuse(&mut self, key: &str, why: &'static str) {
+        if self.refused.len() < MOST_REFUSED {
+            self.refused.push((key.to_owned(), why));
         }
     }
 }
@@ -155,7 +172,7 @@ fn is_one(answer: RedisResult<Value>) -> RedisResult<bool> {
 }
 
 /// The fields of a row; none if there is no such row, for Redis has no empty hashes.
-fn to_fields(answer: RedisResult<Value>, table: Table) -> RedisResult<Option<Fields>> {
+pub(super) fn fields_of(answer: RedisResult<Value>, table: Table) -> RedisResult<Option<Fields>> {
     let items = items(answer?)?;
     let is_there = !items.is_empty();
     let mut items = items.into_iter();
@@ -176,7 +193,7 @@ fn items(answer: Value) -> RedisResult<Vec<Value>> {
     }
 }
 
-fn texts(answer: Value) -> RedisResult<Vec<String>> {
+pub(super) fn texts(answer: Value) -> RedisResult<Vec<String>> {
     items(answer)?.into_iter().map(text).collect()
 }
 

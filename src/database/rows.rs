@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::decide::RowKey;
 use crate::domain::{IteratorExt as _, Namespace, printable};
 
-use super::read::Picture;
+use super::read::{MOST_ROWS, Picture, TOO_MANY};
 use super::tables::{Database, Place, RowName, Table};
 
 /// The fields of a row.
@@ -147,6 +147,7 @@ impl Rows {
         for (key, why) in picture.refused {
             self.refuse(place, key, why);
         }
+        let mut surplus = Vec::new();
         let rows = self.places.entry((place.namespace, place.database)).or_default();
         if picture.is_whole {
             rows.rows.clear();
@@ -156,7 +157,15 @@ impl Rows {
             rows.initialized = initialized;
         }
         for (row, fields) in picture.rows {
-            rows.set(row, fields);
+            // More than one look takes may come one by one.
+            if rows.rows.len() < MOST_ROWS || fields.is_none() || rows.rows.contains_key(&row) {
+                rows.set(row, fields);
+            } else {
+                surplus.push(place.key(&row));
+            }
+        }
+        for key in surplus {
+            self.refuse(place, key, TOO_MANY);
         }
     }
 

@@ -102,11 +102,12 @@ impl EngineError {
 
     /// A connection that failed.
     pub(super) fn io(what: String, host: &Host, error: &io::Error) -> Self {
-        let host = host.to_string();
-        if error.kind() == io::ErrorKind::PermissionDenied {
-            Self::PermissionDenied { what, host }
-        } else {
-            Self::Unreachable { what, host, cause: error.to_string() }
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied { what, host: host.to_string() },
+            io::ErrorKind::FileTooLarge => {
+                Self::Unexpected { what, cause: "it is longer than any switch's".to_owned() }
+            }
+            _ => Self::Unreachable { what, host: host.to_string(), cause: error.to_string() },
         }
     }
 
@@ -114,7 +115,7 @@ impl EngineError {
     pub(super) fn client(what: String, host: &Host, after: Duration, error: &ClientError) -> Self {
         match error {
             ClientError::DockerResponseServerError { status_code, message } => {
-                let message = message.trim().replace(char::is_control, " ");
+                let message = shown(message);
                 match *status_code {
                     404 => Self::NotFound { what, message },
                     409 => Self::Conflict { what, message },
@@ -130,9 +131,15 @@ impl EngineError {
                     |io| Self::io(what.clone(), host, io),
                 )
             }
-            _ => Self::Unexpected { what, cause: error.to_string() },
+            _ => Self::Unexpected { what, cause: shown(&error.to_string()) },
         }
     }
+}
+
+/// The engine's words on one line, and no more of them than people read: they are published, remembered and logged.
+fn shown(words: &str) -> String {
+    const MOST: usize = 500;
+    words.trim().chars().take(MOST).map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
 /// An error, what caused it, what caused that, and so on.

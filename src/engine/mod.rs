@@ -14,6 +14,8 @@ mod events;
 mod execute;
 mod host;
 mod interest;
+#[cfg(feature = "fuzzing")]
+mod made;
 mod oom;
 mod parse;
 mod picture;
@@ -28,6 +30,8 @@ pub use client::{Engine, EngineVersion};
 pub use error::EngineError;
 pub use execute::{Outcome, Skipped, execute};
 pub use interest::Interest;
+#[cfg(feature = "fuzzing")]
+pub use made::Answers;
 pub use picture::{Dirty, Picture};
 pub use reader::Reader;
 pub use watcher::{State, Watcher, watch};

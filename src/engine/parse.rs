@@ -9,13 +9,18 @@ use bollard::models::{
 use chrono::{DateTime, Utc};
 
 use crate::decide::{Container, ContainerStatus, Image, ImageVersion, KubeletLabels};
-use crate::domain::{Age, ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version};
+use crate::domain::{
+    Age, ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable,
+};
 
 /// The label by which the kubelet names a container (kubernetes, pkg/kubelet/types/labels.go).
 const CONTAINER_NAME: &str = "io.kubernetes.container.name";
 
 /// The label by which dockershim and cri-dockerd tell containers from the sandboxes of pods.
 const DOCKER_TYPE: &str = "io.kubernetes.docker.type";
+
+/// The longest name of a container that is taken as it is; the kubelet's are the longest, of two or three hundred.
+const LONGEST_NAME: usize = 1024;
 
 /// What an inspection of a container tells, as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +87,15 @@ pub(super) fn container(summary: &ContainerSummary) -> Option<(ContainerId, Cont
         Some(Listed::RESTARTING | Listed::EMPTY) | None => ContainerStatus::Restarting,
     };
     let created_from = summary.image.as_deref().and_then(|text| created_from(text, &image));
-    Some((id, Container { name: name.into(), image, created_from, kubelet, status, details: None }))
+    let name = container_name(name).into();
+    Some((id, Container { name, image, created_from, kubelet, status, details: None }))
+}
+
+/// A container's name as it may be shown to people. The engine lets none have other characters than these (moby,
+/// daemon/names/names.go); of what is no name the printable beginning remains, which is nobody's name.
+fn container_name(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'/');
+    if name.len() <= LONGEST_NAME && name.bytes().all(is_plain) { name.to_owned() } else { printable(name) }
 }
 
 /// The reference that a container was created from, unless that was the image's id.
@@ -104,7 +117,7 @@ pub(super) fn inspected(response: &ContainerInspectResponse) -> InspectedContain
     let state = response.state.as_ref();
     let health = state.and_then(|state| state.health.as_ref()).and_then(|health| health.status);
     InspectedContainer {
-        name: response.name.as_deref().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
+        name: container_name(response.name.as_deref().unwrap_or_default().trim_start_matches('/')),
         image,
         created_from,
         status: state.map_or(ContainerStatus::Restarting, status),
@@ -172,6 +185,17 @@ mod tests {
             assert_eq!(created_from(&text, &image).unwrap().to_string(), text);
         }
         assert_eq!(created_from("cafe", &image).unwrap().to_string(), "cafe:latest");
+    }
+
+    #[test]
+    fn names_of_containers_are_plain() {
+        let kubelets = format!("k8s_{}_pod_default_0", "x".repeat(200));
+        for (name, expected) in
+            [("bgp0", "bgp0"), (&*kubelets, &*kubelets), ("a\x1b[2Jb\n", "a\\u{1b}[2Jb\\n"), ("é", "é"), ("", "")]
+        {
+            assert_eq!(container_name(name), expected);
+        }
+        assert!(container_name(&"x".repeat(1 << 20)).len() < 100);
     }
 
     #[test]

@@ -257,7 +257,7 @@ async fn listed<T>(
 ///
 /// The age of a start that was known `before` stays what it was: a picture is another one when something happened, not
 /// when time has passed. Only the first look asks for it, and an age that is too low errs on the careful side.
-fn details(known: &mut Known, id: &ContainerId, inspected: &InspectedContainer) -> Option<ContainerDetails> {
+pub(super) fn details(known: &mut Known, id: &ContainerId, inspected: &InspectedContainer) -> Option<ContainerDetails> {
     let started_at = inspected.started_at.clone().filter(|_| inspected.status == ContainerStatus::Running)?;
     let oom_kills = known.oom.count(id, &started_at, inspected.oom_killed);
     let before = known.inspected.get(id).and_then(|(_, details)| details.as_ref());

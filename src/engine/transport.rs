@@ -20,10 +20,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::api_version::{ApiVersion, Negotiated};
 use super::host::Host;
+use crate::allowance::{Allowance, Allowed};
 
 /// How long a connection is kept after its last use: longer than a plan takes from one call to the next, and not so long
 /// that many outlive an engine's restart. One that does is found closed, and another is made.
 const KEPT: Duration = Duration::from_millis(100);
+
+/// The most bytes of an answer: five thousand images take half of it.
+const MOST_BYTES: usize = 8 << 20;
 
 /// Where requests go.
 #[derive(Debug)]
@@ -126,6 +130,10 @@ impl Transport {
 
     async fn send(self: &Arc<Self>, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
         request.headers_mut().insert(HOST, HeaderValue::from_static("docker"));
+        if request.uri().path().ends_with("/events") {
+            // An answer without an end.
+            return Ok(self.connect(usize::MAX).await?.send_request(request).await?);
+        }
         while let Some(mut connection) = self.take() {
             match connection.try_send_request(request).await {
                 Ok(answer) => return Ok(self.keep(connection, answer)),
@@ -136,7 +144,7 @@ impl Transport {
                 },
             }
         }
-        let mut connection = self.connect().await?;
+        let mut connection = self.connect(MOST_BYTES).await?;
         let answer = connection.send_request(request).await?;
         Ok(self.keep(connection, answer))
     }
@@ -149,18 +157,20 @@ impl Transport {
         Some(kept.connections.swap_remove(ready))
     }
 
-    async fn connect(&self) -> Result<Connection, Error> {
+    /// A connection that ends when an answer is longer than `most_bytes`.
+    async fn connect(&self, most_bytes: usize) -> Result<Connection, Error> {
         let stream: Box<dyn Stream> = match &self.host {
             Host::Unix(path) => Box::new(UnixStream::connect(path).await?),
             Host::Tcp(address) => Box::new(TcpStream::connect(address).await?),
         };
-        let (connection, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        let (connection, driver) =
+            http1::handshake(TokioIo::new(Allowed::new(stream, Allowance::new(most_bytes)))).await?;
         // How it fails is told to whoever waits for an answer.
         tokio::spawn(async { drop(driver.await) });
         Ok(connection)
     }
 
-    /// Keeps the connection for a while. An answer that is still being read goes on when it is let go.
+    /// Keeps the connection for a while.
     fn keep(self: &Arc<Self>, connection: Connection, answer: Response<Incoming>) -> Response<Incoming> {
         let mut kept = self.kept();
         kept.connections.push(connection);

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use serde::de::DeserializeOwned;
 
+use crate::domain::printable;
+
 /// The largest file that is read: the real ones have a few KiB.
 pub const LIMIT: u64 = 1 << 20;
 
@@ -52,9 +54,21 @@ fn hint(error: &io::Error) -> &'static str {
 /// # Errors
 /// If it exists and cannot be read, is no regular file, or is larger than `limit`.
 pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
+    read_with(path, limit, OFlags::empty())
+}
+
+/// The same of a file in a directory that another user may write to: a link there is not followed.
+///
+/// # Errors
+/// As [`read`], and if it is a link.
+pub fn read_unlinked(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
+    read_with(path, limit, OFlags::NOFOLLOW)
+}
+
+fn read_with(path: &Path, limit: u64, more: OFlags) -> Result<Option<Vec<u8>>, FileError> {
     let failed = |cause| FileError { path: path.to_owned(), cause };
     // Without O_NONBLOCK, opening a pipe would wait for its writer for ever.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let flags = i32::try_from((OFlags::NONBLOCK | more).bits()).unwrap_or(0);
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -81,7 +95,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileErro
     let Some(content) = read(path, LIMIT)? else { return Ok(None) };
     serde_json::from_slice(&content)
         .map(Some)
-        .map_err(|error| FileError { path: path.to_owned(), cause: FileCause::Content(error.to_string()) })
+        .map_err(|error| FileError { path: path.to_owned(), cause: FileCause::Content(printable(&error.to_string())) })
 }
 
 #[cfg(test)]
@@ -97,6 +111,13 @@ mod tests {
             let error = read_json::<std::collections::BTreeMap<String, String>>(&path).unwrap_err().to_string();
             assert!(error.starts_with(path.to_str().unwrap()), "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_quotes_no_more_than_a_line_of_a_log_can_bear() {
+        let (_directory, path) = file(format!("\"{}\"", "x\\u001b".repeat(1000)).as_bytes());
+        let error = read_json::<Vec<u8>>(&path).unwrap_err().to_string();
+        assert!(error.len() < 400 && !error.contains('\u{1b}'), "{error}");
     }
 
     #[test]

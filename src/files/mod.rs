@@ -10,7 +10,7 @@ mod remote_ctr_config;
 
 use std::path::Path;
 
-pub use bounded::{FileError, LIMIT, read, read_json};
+pub use bounded::{FileError, LIMIT, read, read_json, read_unlinked};
 pub use image_names::read_image_names;
 pub use packages::read_packages;
 pub use remote_ctr_config::{RemoteCtrConfig, read_remote_ctr_config};

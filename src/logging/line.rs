@@ -89,6 +89,19 @@ impl Write for Escaping<'_> {
     }
 }
 
+/// Text for a terminal: what would do more there than be shown is escaped, but for the ends of lines.
+pub(crate) fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '\n' || is_harmless(character) {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_default());
+        }
+    }
+    shown
+}
+
 /// Whether a terminal and a log file show this character as one, where it stands.
 fn is_harmless(character: char) -> bool {
     // Line and paragraph separators end lines for some readers; the others turn the direction of writing.
@@ -115,6 +128,7 @@ mod tests {
             write!(Escaping(&mut shown), "{text}").unwrap();
             assert_eq!(shown, expected);
         }
+        assert_eq!(plain("a\n\x1b[2Jé\u{202e}\t"), "a\n\\u{1b}[2Jé\\u{202e}\\t");
         let mut shown = String::new();
         assert!(write!(Escaping(&mut shown), "{}", "x".repeat(1 << 20)).is_err());
         assert_eq!(shown.len(), MOST);

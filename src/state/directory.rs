@@ -2,11 +2,11 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::file;
@@ -73,8 +73,7 @@ impl StateDirectory {
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let unusable = |cause| StateError::Unusable { path: path.to_owned(), cause };
         DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(unusable)?;
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join(LOCK));
-        let mut lock = open.map_err(unusable)?;
+        let mut lock = open_lock(path).map_err(unusable)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
@@ -113,6 +112,20 @@ impl StateDirectory {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.inner.lock.is_none()
+    }
+}
+
+/// Opens the lock file. It is written to, and given to the directory's owner, also by commands that root runs: so it must
+/// be a file of this directory, and no link that its owner has made to another.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or(0);
+    let mut options = OpenOptions::new();
+    let lock = options.read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path.join(LOCK))?;
+    let metadata = lock.metadata()?;
+    if metadata.is_file() && metadata.nlink() == 1 {
+        Ok(lock)
+    } else {
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{LOCK} in it is no file of its own")))
     }
 }
 
@@ -162,6 +175,21 @@ mod tests {
         let _first = StateDirectory::open(directory.path()).unwrap();
         let content = std::fs::read_to_string(directory.path().join(LOCK)).unwrap();
         assert_eq!(content, format!("{}\n", std::process::id()));
+    }
+
+    #[test]
+    fn a_lock_that_is_a_link_is_not_followed() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let target = elsewhere.path().join("passwd");
+        std::fs::write(&target, "root").unwrap();
+        type Link = fn(&Path, &Path) -> io::Result<()>;
+        let links: [Link; 2] = [|to, at| std::os::unix::fs::symlink(to, at), |to, at| std::fs::hard_link(to, at)];
+        for link in links {
+            let directory = tempfile::tempdir_in(elsewhere.path()).unwrap();
+            link(&target, &directory.path().join(LOCK)).unwrap();
+            assert!(matches!(StateDirectory::open(directory.path()), Err(StateError::Unusable { .. })));
+            assert_eq!(std::fs::read_to_string(&target).unwrap(), "root");
+        }
     }
 
     #[test]

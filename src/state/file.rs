@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::directory::StateDirectory;
+use crate::domain::printable;
 use crate::files;
 
 /// The largest file that is read; 5,000 images take less than two MiB.
@@ -31,7 +32,8 @@ pub(super) fn remove_leftovers(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let is_leftover = Path::new(&entry.file_name()).extension() == Some(OsStr::new("tmp"));
-        if is_leftover && entry.file_type()?.is_file() {
+        let kind = entry.file_type()?;
+        if is_leftover && (kind.is_file() || kind.is_symlink()) {
             match fs::remove_file(entry.path()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -78,7 +80,13 @@ fn write_and_rename(
     content: &[u8],
     durability: Durability,
 ) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
+    // Made anew, never opened: commands are run as root in a directory that is another user's, where a link of that name
+    // would have them write to, and give away, whatever file it leads to.
+    match fs::remove_file(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::create_new(temporary)?;
     give_to_owner(&file, directory)?;
     file.write_all(content)?;
     if durability == Durability::Synced {
@@ -96,11 +104,11 @@ fn write_and_rename(
 /// so that a person can look at it, and the agent goes on with what it sees.
 pub(super) fn read<T: DeserializeOwned>(directory: &StateDirectory, name: &str) -> Option<T> {
     let path = directory.path().join(name);
-    let cause = match files::read(&path, LIMIT) {
+    let cause = match files::read_unlinked(&path, LIMIT) {
         Ok(None) => return None,
         Ok(Some(content)) => match serde_json::from_slice(&content) {
             Ok(content) => return Some(content),
-            Err(error) => error.to_string(),
+            Err(error) => printable(&error.to_string()),
         },
         Err(error) => error.cause.to_string(),
     };
@@ -188,6 +196,26 @@ mod tests {
             assert_eq!(names(temporary.path()), ["lock", "x.json.corrupt"]);
             assert_eq!(fs::read_to_string(temporary.path().join("x.json.corrupt")).unwrap(), bad);
         }
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let target = elsewhere.path().join("shadow.json");
+        fs::write(&target, "{\"secret\": 1}").unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let link = |name: &str| std::os::unix::fs::symlink(&target, temporary.path().join(name)).unwrap();
+        link("y.json.tmp");
+        let directory = StateDirectory::open(temporary.path()).unwrap();
+        assert_eq!(names(temporary.path()), ["lock"], "what is left over is removed, links too");
+        link("x.json");
+        link("x.json.tmp");
+        assert_eq!(read::<Content>(&StateDirectory::read_only(temporary.path()), "x.json"), None);
+        assert_eq!(read::<Content>(&directory, "x.json"), None);
+        write(&directory, "x.json", &Content::from([("a".to_owned(), 2)]), Durability::Cached).unwrap();
+        assert_eq!(names(temporary.path()), ["lock", "x.json", "x.json.corrupt"]);
+        assert_eq!(read(&directory, "x.json"), Some(Content::from([("a".to_owned(), 2)])));
+        assert_eq!(fs::read_to_string(&target).unwrap(), "{\"secret\": 1}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod beside_ctrmgrd;
 mod clean_up;
 mod commands;
 mod evidence;
+mod hostile;
 mod identity;
 mod killed;
 mod multi_asic;

@@ -75,16 +75,16 @@ pub(super) fn running_beside<'a>(
 }
 
 /// F's BASE: from `ctr_image_names.json`, else from F's kube container (the reference it was created from, its image's
-/// tags and digests). More than one BASE possible is unknown.
+/// tags and digests), which the kubelet must have labelled with F's name. More than one BASE possible is unknown.
 pub(super) fn image_name(rows: &InstanceRows<'_>, container: &Found<'_>, index: &Index<'_>) -> Result<Base, Reason> {
     if let Some(base) = index.observation.image_names.get(&rows.instance.feature) {
         return Ok(base.clone());
     }
     let Ok((id, container)) = container else { return Err(Reason::ImageNameUnknown) };
-    if let Some(labels) = &container.kubelet {
-        if !label_names(&rows.instance).contains(labels.container_name.as_ref()) {
-            return Err(Reason::LabelledFor(*(*id), crate::domain::printable(&labels.container_name)));
-        }
+    // Else a row that names any container at all would make its repositories a feature's.
+    let Some(labels) = &container.kubelet else { return Err(Reason::NotLabelled(*(*id))) };
+    if !label_names(&rows.instance).contains(labels.container_name.as_ref()) {
+        return Err(Reason::LabelledFor(*(*id), crate::domain::printable(&labels.container_name)));
     }
     let references = index.observation.images.get(&container.image).into_iter().flat_map(|image| &image.references);
     let bases: BTreeSet<_> = references.chain(&container.created_from).map(|r| r.repository.base().clone()).ordered();

@@ -271,6 +271,8 @@ pub enum Reason {
     Stranger(ContainerId, Base),
     /// The container is another feature's, by its label.
     LabelledFor(ContainerId, String),
+    /// The container has none of the kubelet's labels, and nothing else says what the feature's image is.
+    NotLabelled(ContainerId),
     /// No repository is known to be the feature's.
     ImageNameUnknown,
     /// More than one repository may be the feature's.
@@ -372,6 +374,9 @@ impl fmt::Display for Reason {
             }
             Self::LabelledFor(container, name) => {
                 write!(f, "container {} is labelled as \"{name}\"", container.short())
+            }
+            Self::NotLabelled(container) => {
+                write!(f, "container {} does not carry the kubelet's labels", container.short())
             }
             Self::ImageNameUnknown => f.write_str("the name of its image is not known"),
             Self::ImageNameAmbiguous(bases) => write!(f, "its image may be any of {}", list(bases)),

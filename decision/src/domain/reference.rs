@@ -128,6 +128,10 @@ impl FromStr for Reference {
         if text.len() > 600 {
             return Err(invalid("it is too long"));
         }
+        // Docker takes it for the id of an image wherever it could be either.
+        if text.len() == 64 && text.bytes().all(is_lower_hex) {
+            return Err(invalid("it is the id of an image"));
+        }
         let (named, digest) = match text.split_once('@') {
             Some((named, digest)) => (named, Some(digest)),
             None => (text, None),
@@ -171,32 +175,47 @@ impl Repositories {
     }
 }
 
-/// Parses a repository's name.
+/// The registry of a name that names none, and that name's older form.
+const DEFAULT_REGISTRIES: [&str; 2] = ["docker.io", "index.docker.io"];
+
+/// Parses a repository's name: what comes before the first `/` is a registry if it looks like a host, else the whole name
+/// is a path on the default registry (distribution/reference, normalize.go).
 fn parse_repository(name: &str) -> Result<Repository, &'static str> {
-    const MALFORMED: &str = "its repository name is malformed";
-    let name = name.strip_prefix("docker.io/").or_else(|| name.strip_prefix("index.docker.io/")).unwrap_or(name);
-    let name = name.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(name);
     if name.len() > 255 {
         return Err("its repository name is longer than 255 characters");
     }
-    let Some((prefix, last)) = name.rsplit_once('/') else {
-        return name.parse().map(Repository::local).map_err(|_| MALFORMED);
+    let (registry, path) = match name.split_once('/') {
+        Some((first, path)) if is_registry(first) => (Some(first), path),
+        _ => (None, name),
     };
-    let base = last.parse().map_err(|_| MALFORMED)?;
-    let mut components = prefix.split('/');
-    let first = components.next().unwrap_or_default();
-    // Docker takes the first component for a registry if it looks like a host, else for a path on the default registry.
-    let first_is_valid = if is_registry(first) { is_host(first) } else { is_path_component(first) };
-    if first_is_valid && components.all(is_path_component) {
-        Ok(Repository { prefix: Some(prefix.into()), base })
-    } else {
-        Err(MALFORMED)
+    let registry = registry.filter(|registry| !DEFAULT_REGISTRIES.contains(registry));
+    if !registry.is_none_or(is_host) || !path.split('/').all(is_path_component) {
+        return Err("its repository name is malformed");
     }
+    let official = path.strip_prefix("library/").filter(|rest| registry.is_none() && !rest.contains('/'));
+    let (folders, last) = match official.unwrap_or(path).rsplit_once('/') {
+        Some((folders, last)) => (Some(folders), last),
+        None => (None, official.unwrap_or(path)),
+    };
+    let base = last.parse().map_err(|_| "its image name is longer than 128 characters")?;
+    let prefix = match (registry, folders) {
+        (None, None) => None,
+        (Some(registry), None) => Some(registry.into()),
+        (Some(registry), Some(folders)) => Some(format!("{registry}/{folders}").into()),
+        // `docker.io/r.example/a` is no `r.example/a`: only its full name means it.
+        (None, Some(folders)) if folders.split('/').next().is_some_and(is_registry) => {
+            Some(format!("docker.io/{folders}").into())
+        }
+        (None, Some(folders)) => Some(folders.into()),
+    };
+    Ok(Repository { prefix, base })
 }
 
 /// Whether Docker takes the first component of a name for a registry.
 fn is_registry(component: &str) -> bool {
-    component == "localhost" || component.contains(['.', ':', '[']) || component.bytes().any(|b| b.is_ascii_uppercase())
+    component == "localhost"
+        || component.contains(['.', ':'])
+        || component.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 /// `host[:port]`, the host a name or an address, an IPv6 address in brackets.
@@ -239,13 +258,14 @@ pub(super) fn is_path_component(text: &str) -> bool {
             .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-'))
 }
 
-/// `algorithm:hex`, the algorithm in lower case with separators, at least 32 hex digits.
+/// `algorithm:hex`, the algorithm made of lower-case words (go-digest, algorithm.go), and at least 32 hex digits.
 pub(super) fn is_digest(text: &str) -> bool {
+    let is_word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
     text.split_once(':').is_some_and(|(algorithm, hex)| {
-        algorithm.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
-            && algorithm.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'.' | b'_' | b'-')
-            })
+        algorithm.split(['+', '.', '_', '-']).all(is_word)
             && (32..=256).contains(&hex.len())
             && hex.bytes().all(is_lower_hex)
     })

@@ -64,6 +64,10 @@ fn away(error: &DatabaseError, of: &str) -> Finding {
         DatabaseError::Failed { server, source } => {
             (format!("{server} refuses: {}", printable(&source.to_string())), STATUS)
         }
+        DatabaseError::TooLarge { server } => (
+            format!("{server} answers more than any switch has to say, so that the agent reads none of it"),
+            "find the key (redis-cli --bigkeys) and remove it",
+        ),
         DatabaseError::Away(_) | DatabaseError::NoSuchNamespace(_) => (error.to_string(), STATUS),
     };
     Finding::error(Check::Redis, format!("{of}: {found}"), mend)
@@ -177,6 +181,7 @@ mod tests {
             (Err(refused(io::ErrorKind::NotFound)), vec![Level::Error], "systemctl status database"),
             (Err(refused(io::ErrorKind::PermissionDenied)), vec![Level::Error], "run this as root"),
             (Err(DatabaseError::Deadline { server: "/r.sock".to_owned() }), vec![Level::Error], "hangs"),
+            (Err(DatabaseError::TooLarge { server: "/r.sock".to_owned() }), vec![Level::Error], "--bigkeys"),
         ] {
             let findings = judge(&survey(given));
             assert_eq!(findings.iter().map(|finding| finding.level).collect::<Vec<_>>(), levels, "{findings:?}");

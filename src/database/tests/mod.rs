@@ -1,6 +1,8 @@
 //! On a real redis-server.
 
+mod any_bytes;
 mod follow;
+mod too_much;
 mod write;
 
 use std::time::Duration;

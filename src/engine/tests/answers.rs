@@ -15,7 +15,7 @@ struct Played {
 }
 
 /// Answers the first contact with an API version and the calls after it with `answers`, and ends when the last connection is
-/// closed. With `close` each connection is closed after one answer.
+/// closed. With `close` each connection is closed after one answer, which says so.
 fn play_all(version: &str, answers: Vec<String>, close: bool) -> (Workdir, Engine, JoinHandle<Played>) {
     let folder = Workdir::new();
     let path = folder.path().join("docker.sock");
@@ -30,10 +30,14 @@ fn play_all(version: &str, answers: Vec<String>, close: bool) -> (Workdir, Engin
             let mut request = [0; 4096];
             while let length @ 1.. = connection.read(&mut request).unwrap() {
                 played.line = String::from_utf8_lossy(&request[..length]).lines().next().unwrap_or_default().to_owned();
-                connection.write_all(answers.next().unwrap().as_bytes()).unwrap();
+                let answer = answers.next().unwrap();
                 if close {
+                    let closing = answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+                    // Who has read enough hangs up.
+                    drop(connection.write_all(closing.as_bytes()));
                     break;
                 }
+                connection.write_all(answer.as_bytes()).unwrap();
             }
         }
         played
@@ -78,6 +82,16 @@ async fn failures_are_told_apart_by_their_status() {
 }
 
 #[tokio::test]
+async fn what_the_engine_says_is_cut_and_put_on_one_line() {
+    let long = "x\\n\\u001b[2J".repeat(100_000);
+    for (status, body) in [(500, format!("{{\"message\":\"{long}\"}}")), (200, format!("\"{long}\""))] {
+        let (_folder, engine, _playing) = play("1.41", answer(status, &body));
+        let error = engine.list_images().await.unwrap_err().to_string();
+        assert!(error.len() < 700 && !error.contains(char::is_control), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn answers_that_end_early_or_make_no_sense() {
     let (_folder, engine, _playing) = play("1.41", String::new());
     assert!(matches!(engine.list_images().await, Err(EngineError::Unreachable { .. })));
@@ -86,6 +100,14 @@ async fn answers_that_end_early_or_make_no_sense() {
     assert!(matches!(engine.list_images().await, Err(EngineError::Unreachable { .. })));
     let (_folder, engine, _playing) = play("1.41", answer(200, "{}"));
     assert!(matches!(engine.list_images().await, Err(EngineError::Unexpected { .. })));
+}
+
+#[tokio::test]
+async fn an_answer_without_measure_is_not_read_to_its_end() {
+    let (_folder, engine, _playing) = play("1.41", answer(200, &" ".repeat(9 << 20)));
+    let error = engine.list_images().await.unwrap_err();
+    assert!(matches!(error, EngineError::Unexpected { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("it is longer than any switch's"), "{error}");
 }
 
 #[tokio::test]
@@ -100,7 +122,7 @@ async fn calls_in_a_row_share_a_connection_that_is_closed_when_they_end() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_engine_closed_is_replaced() {
+async fn a_connection_that_the_engine_closes_is_replaced() {
     let (_folder, engine, playing) = play_all("1.41", vec![answer(200, "[]"); 5], true);
     for _ in 0..5 {
         assert!(engine.list_images().await.unwrap().is_empty());

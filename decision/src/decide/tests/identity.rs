@@ -158,6 +158,12 @@ fn the_base_of_a_feature_that_the_file_does_not_name() {
             "is labelled as \"snmp\"",
         ),
         (
+            "a container that is not the kubelet's",
+            |s, c| s.observation.containers_mut().get_mut(c).unwrap().kubelet = None,
+            Stability::Waiting,
+            "does not carry the kubelet's labels",
+        ),
+        (
             "no container",
             |s, c| {
                 s.observation.containers_mut().remove(c);
