@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build deb test demo bench fuzz generate fmt clippy msrv deny root clean
+.PHONY: help setup build deb test demo soak bench fuzz generate fmt clippy msrv deny root clean
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: root setup msrv ## everything: dependencies, formatting, lints, all tests 
 demo: root setup ## watch it work on a private switch (root, about a minute); ARGS=--stay keeps it up to try commands
 	@$(CARGO) build --release --locked
 	@$(CARGO) run --locked --quiet --example demo -- $(ARGS)
+
+soak: root setup ## ten minutes under random faults on a private switch, the promises checked all along; ARGS="--minutes 10 --seed 42" (root)
+	@$(CARGO) build --release --locked
+	@$(CARGO) run --locked --quiet --example soak -- $(ARGS)
 
 bench: root setup ## measure time and memory on a private switch; ARGS=--quick is shorter (root)
 	@$(CARGO) build --release --locked

@@ -24,7 +24,7 @@ missing() {
         ca-certificates:/etc/ssl/certs/ca-certificates.crt libyang2-tools:yanglint man-db:man \
         python3-pytest:/usr/lib/python3/dist-packages/pytest python3-click:/usr/lib/python3/dist-packages/click \
         python3-natsort:/usr/lib/python3/dist-packages/natsort python3-redis:/usr/lib/python3/dist-packages/redis \
-        python3-tabulate:/usr/share/doc/python3-tabulate \
+        python3-tabulate:/usr/share/doc/python3-tabulate libfaketime:/usr/share/doc/libfaketime \
         debhelper:dh dpkg-dev:dpkg-buildpackage lintian:lintian debootstrap:debootstrap \
         systemd-container:systemd-nspawn iproute2:ip binutils:readelf python3-minimal:python3; do
         case "${pair#*:}" in

@@ -1,11 +1,11 @@
-//! Why the demo ends early.
+//! Why the demo, or the soak, ends early.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The demo cannot go on.
+/// It cannot go on.
 #[derive(Debug)]
 pub(crate) enum Stop {
     /// The person has seen enough.

@@ -10,7 +10,7 @@ use super::rows::{RowContext, Was, image_row};
 use crate::clock;
 use crate::database::{RowChange, Rows};
 use crate::decide::{Cause, InstanceReport, Observing, Purpose, Reason, Report, Settled, Stability, Step};
-use crate::domain::{Base, Feature, ImageId, Instance, Version};
+use crate::domain::{Base, ContainerId, Feature, ImageId, Instance, Version};
 
 /// An event worth remembering.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,10 @@ impl Moment {
     }
 }
 
+/// What was said last of each instance. Compared with what is published alone, everything that cannot be published,
+/// while Redis is away, would be news with every look.
+pub(super) type Said = BTreeMap<Instance, (Stability, Option<Version>, Option<ContainerId>, Option<Reason>)>;
+
 /// The changes to the published rows that a report asks for, and what there is to say about them.
 pub(super) struct Account {
     /// The rows.
@@ -69,10 +73,12 @@ pub(super) fn account(
     rows: &Rows,
     busy: &BTreeSet<Base>,
     reclaimed: &BTreeMap<Base, u64>,
+    said: &mut Said,
     stamp: impl Fn(&Observing) -> Option<Duration>,
     moment: Moment,
 ) -> Account {
     let mut account = Account { changes: Vec::new(), events: Vec::new() };
+    said.retain(|instance, _| report.instances.contains_key(instance));
     for (instance, told) in &report.instances {
         if told.base.as_ref().is_some_and(|base| busy.contains(base)) {
             continue;
@@ -92,8 +98,11 @@ pub(super) fn account(
             }),
         };
         let published = rows.image(instance.namespace, instance.feature.as_str());
+        let news = say(said, instance, told);
         let Some(row) = image_row(told, &context, published, moment.wall) else { continue };
-        account.events.extend(transition(instance, told, published));
+        if let Some(said) = news {
+            account.events.extend(transition(instance, told, published, said));
+        }
         let (namespace, feature) = (instance.namespace, instance.feature.clone());
         account.changes.push(RowChange::Publish { namespace, feature, row });
     }
@@ -151,11 +160,27 @@ fn ended(instance: &Instance, report: &InstanceReport) -> Option<Event> {
     })
 }
 
+/// What was said last of an instance, if it was another thing or nothing; from now on it is this.
+fn say(said: &mut Said, instance: &Instance, report: &InstanceReport) -> Option<Option<Stability>> {
+    // What is left of the wait is no news.
+    let reason = (report.stability != Stability::Observing).then(|| report.reason.clone());
+    let now = (report.stability, report.version.clone(), report.container, reason);
+    match said.get_mut(instance) {
+        Some(last) if *last == now => None,
+        Some(last) => Some(Some(std::mem::replace(last, now).0)),
+        None => {
+            said.insert(instance.clone(), now);
+            Some(None)
+        }
+    }
+}
+
 /// Logs what has changed of an instance, and makes an event of what is worth remembering.
 fn transition(
     instance: &Instance,
     report: &InstanceReport,
     published: Option<&BTreeMap<String, String>>,
+    said: Option<Stability>,
 ) -> Option<Event> {
     let was = Was(published);
     let reason = report.reason.to_string();
@@ -166,7 +191,9 @@ fn transition(
     if is_same {
         return None;
     }
-    log_transition(instance, report, &reason, was);
+    let was_waiting =
+        said.map_or(was.field("stability") == Stability::Waiting.to_string(), |said| said == Stability::Waiting);
+    log_transition(instance, report, &reason, was_waiting);
     let event = match report.stability {
         Stability::Held => "held",
         Stability::Error => "error",
@@ -182,13 +209,13 @@ fn transition(
     })
 }
 
-fn log_transition(instance: &Instance, report: &InstanceReport, reason: &str, was: Was<'_>) {
+fn log_transition(instance: &Instance, report: &InstanceReport, reason: &str, was_waiting: bool) {
     let version = report.version.as_ref().map_or("", Version::as_str);
     let image = report.image.map(|id| id.to_string()).unwrap_or_default();
     match report.stability {
         Stability::Local => tracing::debug!(feature = %instance, version, reason, "local"),
         // The rows of a takeover come one by one: only that it waits is news, not for what.
-        Stability::Waiting if was.field("stability") == report.stability.to_string() => {
+        Stability::Waiting if was_waiting => {
             tracing::debug!(feature = %instance, version, reason, "waiting");
         }
         Stability::Waiting => tracing::info!(feature = %instance, version, reason, "waiting"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::{self, Event, Moment};
+use super::account::{self, Event, Moment, Said};
 use super::execution::{Execution, Went};
 use super::observer::Observer;
 use super::orders::{Ordered, Request, UnknownFeature};
@@ -72,6 +72,8 @@ pub(super) struct Core {
     level: LogLevel,
     /// What was given back and not yet published.
     reclaimed: BTreeMap<Base, u64>,
+    /// What was logged last of each instance.
+    said: Said,
     /// The last failure to save was logged.
     is_save_failing: bool,
     /// Events that are in the history and not yet in STATE_DB.
@@ -104,6 +106,7 @@ impl Core {
             logging,
             level: LogLevel::default(),
             reclaimed: BTreeMap::new(),
+            said: Said::new(),
             is_save_failing: false,
             unpublished: Vec::new(),
             history_published_after: 0,
@@ -245,6 +248,7 @@ impl Core {
             self.databases.rows(),
             busy,
             &self.reclaimed,
+            &mut self.said,
             |observing| self.store.stamp(&observing.mark),
             Moment::now(),
         );

@@ -63,6 +63,7 @@ pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Loggin
         latest: None,
         acting: Acting::Idle,
         hold: Hold::default(),
+        unsaved: Hold::default(),
         carried_out: Plan::default(),
         control: control.ok(),
         ordered: None,
@@ -92,6 +93,7 @@ enum Wake {
     Rows,
     Engine,
     Due,
+    Unsaved,
     Resync,
     Reload,
     Ping,
@@ -111,6 +113,8 @@ struct Service {
     latest: Option<Decided>,
     acting: Acting,
     hold: Hold,
+    /// When to look again after a look that could not be remembered: nobody tells when there is room on the disk.
+    unsaved: Hold,
     /// The plan that was carried out last. If the next look asks for the very same again, it had no effect.
     carried_out: Plan,
     control: Option<Control>,
@@ -153,6 +157,10 @@ impl Service {
             Wake::Rows => self.rows_changed().await,
             Wake::Engine => self.engine_changed().await,
             Wake::Due => self.confirm(),
+            Wake::Unsaved => {
+                self.unsaved.until = None;
+                self.look().await;
+            }
             Wake::Resync => self.resync(),
             Wake::Reload => self.reload().await,
             Wake::Ping => self.manager.ping(),
@@ -168,12 +176,14 @@ impl Service {
         let due = self.due();
         let pause = self.pace.until();
         let ping = self.manager.ping_at();
+        let unsaved = self.unsaved.until;
         tokio::select! {
             biased;
             () = stopped(stop) => Wake::Stop,
             () = sleep_until_some(ping), if ping.is_some() => Wake::Ping,
             wake = acted(&mut self.acting) => wake,
             () = sleep_until_some(due), if due.is_some() => Wake::Due,
+            () = sleep_until_some(unsaved), if unsaved.is_some() => Wake::Unsaved,
             changed = self.engine_state.changed() => match changed {
                 Ok(()) => Wake::Engine,
                 // The watcher ends only with this service.
@@ -293,7 +303,14 @@ impl Service {
         if !self.has_rows || !self.core.observer.has_seen_engine() || !self.is_ready_to_start() {
             return false;
         }
-        let Ok(decided) = self.core.look() else { return false };
+        let Ok(decided) = self.core.look() else {
+            // Looks that something else is the cause of do not make the pause longer.
+            if self.unsaved.until.is_none() {
+                self.unsaved.extend();
+            }
+            return false;
+        };
+        self.unsaved.end();
         self.tell_interest();
         let busy = self.busy(&decided);
         self.publish(&decided, &busy).await;

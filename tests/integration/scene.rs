@@ -20,11 +20,16 @@ pub(crate) fn binary() -> &'static Path {
 /// A switch on which `feature` runs locally from `base:latest` of `version`, to be owned by kube, with this policy.
 pub(crate) fn local_switch(feature: &str, base: &str, version: &str, stable_time: u32) -> Switch {
     let switch = Switch::new();
+    install_locally(&switch, feature, base, version, stable_time);
+    switch
+}
+
+/// Installs `feature` on a switch, as [`local_switch`] has it.
+pub(crate) fn install_locally(switch: &Switch, feature: &str, base: &str, version: &str, stable_time: u32) {
     switch.rows().policy(&[("stable_time", &stable_time.to_string())]);
     switch.rows().config_feature(feature, "local", false, true);
     switch.engine().import_image(&format!("{base}:latest"), Some(version), &[], "local");
     switch.start_locally(&Instance::host(feature), base, version);
-    switch
 }
 
 /// The kubelet deploys `version` of a feature, and it takes over.

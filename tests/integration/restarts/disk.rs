@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::scene::{binary, deploy, local_switch, wait_for_stability};
+use imgmgrd_test_support::{FullDisk, Switch};
+
+use crate::scene::{binary, deploy, install_locally, local_switch, wait_for_stability};
 
 #[test]
 fn a_memory_that_cannot_be_saved_holds_everything_without_spinning() {
@@ -27,4 +29,28 @@ fn a_memory_that_cannot_be_saved_holds_everything_without_spinning() {
 
     std::fs::remove_dir(&memory).expect("the folder goes");
     wait_for_stability(&switch, &mut agent, "telemetry", "stable");
+}
+
+#[test]
+fn what_a_full_disk_kept_from_being_decided_is_decided_once_there_is_room() {
+    let switch = Switch::builder().state_disk(1 << 20).start();
+    install_locally(&switch, "telemetry", "docker-sonic-telemetry", "20201231.11", 1);
+    let mut agent = switch.agent(binary());
+    wait_for_stability(&switch, &mut agent, "telemetry", "local");
+    deploy(&switch, "telemetry", "docker-sonic-telemetry", "20201231.84");
+    wait_for_stability(&switch, &mut agent, "telemetry", "observing");
+    agent.kill9();
+    let full = FullDisk::fill(&switch.file("state"));
+    std::thread::sleep(Duration::from_millis(1100)); // The deadline passes: the first look of the next one promotes.
+    let mut agent = switch.agent(binary());
+    agent.wait_until("it to say so", Duration::from_secs(10), || agent.log().contains("cannot be written"));
+    // Each change has it look; the pauses between its own tries do not grow with that.
+    for version in 1..10 {
+        switch.feature("snmp").local_container_reports(&version.to_string());
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    // From now on nothing happens that it could hear of.
+    drop(full);
+    wait_for_stability(&switch, &mut agent, "telemetry", "stable");
+    assert_eq!(agent.log().matches("cannot be written").count(), 1, "{}", agent.log());
 }

@@ -22,6 +22,7 @@
 //! | [`image`] | images small enough to have hundreds of |
 //! | [`registry`], [`redis_server`] | the other two servers |
 //! | [`schema`] | holds rows and answers to the files in `schema/` |
+//! | [`disk`] | a disk without room |
 //! | [`wait`] | waiting for conditions, never sleeping |
 //! | [`workdir`], [`process`] | nothing is left behind |
 //!
@@ -30,6 +31,7 @@
 
 pub mod agent;
 pub mod container;
+pub mod disk;
 pub mod engine;
 mod http;
 pub mod image;
@@ -46,7 +48,8 @@ pub mod workdir;
 
 pub use agent::Agent;
 pub use container::ContainerSpec;
-pub use engine::Engine;
+pub use disk::FullDisk;
+pub use engine::{Engine, EngineClient};
 pub use image::Image;
 pub use kubelet::{Deployment, KubeContainer, Kubelet};
 pub use redis_server::RedisServer;

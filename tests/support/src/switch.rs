@@ -65,9 +65,25 @@ pub struct SwitchBuilder {
     image_names: Map<String, Value>,
     packages: Option<Value>,
     remote_ctr_config: Option<Value>,
+    engine_disk: Option<u64>,
+    state_disk: Option<u64>,
 }
 
 impl SwitchBuilder {
+    /// Gives the engine's data root a file system of its own, so many bytes large, that can be filled up.
+    #[must_use]
+    pub fn engine_disk(mut self, bytes: u64) -> Self {
+        self.engine_disk = Some(bytes);
+        self
+    }
+
+    /// Gives the agent's state directory a file system of its own, so many bytes large, that can be filled up.
+    #[must_use]
+    pub fn state_disk(mut self, bytes: u64) -> Self {
+        self.state_disk = Some(bytes);
+        self
+    }
+
     /// So many ASICs, each with a namespace and a Redis of its own; 0 means one ASIC and no namespaces.
     #[must_use]
     pub fn asics(mut self, count: usize) -> Self {
@@ -128,6 +144,11 @@ impl SwitchBuilder {
     /// Starts everything.
     pub fn start(self) -> Switch {
         let workdir = Workdir::new();
+        for (name, disk) in [("docker/data", self.engine_disk), ("state", self.state_disk)] {
+            if let Some(bytes) = disk {
+                workdir.mount_disk(name, bytes);
+            }
+        }
         // The two slow ones start while Redis does.
         let mut engine = Engine::launch(&workdir.path().join("docker"));
         let mut registry = Registry::launch(&workdir.path().join("registry"));
@@ -195,6 +216,8 @@ impl Switch {
             image_names: IMAGE_NAMES.iter().map(|(feature, base)| ((*feature).to_owned(), json!(base))).collect(),
             packages: None,
             remote_ctr_config: None,
+            engine_disk: None,
+            state_disk: None,
         }
     }
 

@@ -1,11 +1,12 @@
 //! The temporary folder of a switch, and the sweep that leaves no process, no mount and no file of it behind.
 
+use std::ffi::CString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::Duration;
 
-use rustix::mount::{UnmountFlags, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -44,6 +45,14 @@ impl Workdir {
         let path = self.path().join(name);
         fs::create_dir_all(&path).unwrap_or_else(|error| panic!("cannot make {path:?}: {error}"));
         path
+    }
+
+    /// A folder in it with a file system of its own, in memory, so many bytes large.
+    pub(crate) fn mount_disk(&self, name: &str, bytes: u64) {
+        let path = self.folder(name);
+        let options = CString::new(format!("size={bytes},mode=755")).expect("no NUL in a number");
+        mount("tmpfs", &path, "tmpfs", MountFlags::empty(), options.as_c_str())
+            .unwrap_or_else(|error| panic!("cannot mount a tmpfs at {path:?}: {error}"));
     }
 
     /// Writes a file in it, with the folders above it.
