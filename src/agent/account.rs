@@ -252,12 +252,12 @@ fn rolled_back(report: &Report, base: &Base, Settled { version, image, .. }: &Se
 fn promoted(
     report: &Report,
     base: &Base,
-    Settled { version, image, .. }: &Settled,
+    Settled { version, image, instances, .. }: &Settled,
     reason: &str,
     by: &str,
 ) -> Vec<Event> {
     instances_of(report, base)
-        .filter(|(_, told)| told.image.as_ref() == Some(image))
+        .filter(|(instance, told)| told.image.as_ref() == Some(image) || instances.contains(*instance))
         .map(|(instance, _)| {
             tracing::info!(feature = %instance, version = %version, image = %image, reason, "promoted");
             Event {

@@ -143,17 +143,26 @@ impl Core {
         self.observer.interest(self.store.memory())
     }
 
-    /// One look: decides on what was observed, and saves what fallback depends on.
+    /// One look: decides on what was observed, and saves what fallback depends on. Of the units in `acted_on` the picture
+    /// does not show yet what was done to them: what is remembered of them stays, as it would over a crash.
     ///
     /// # Errors
     /// If the memory cannot be saved: then nothing of the plan may be carried out.
-    pub(super) fn look(&mut self) -> Result<Decided, AgentError> {
+    pub(super) fn look(&mut self, acted_on: &BTreeSet<Base>) -> Result<Decided, AgentError> {
         let since_boot = clock::since_boot();
         let now = self.store.now(since_boot);
         let mut decision = decide(self.observer.observation(), self.store.memory(), &self.policy, &now);
         let violations = check(self.observer.observation(), &decision.memory, &self.policy, &decision.plan);
         for (base, violation) in violations {
             self.refuse(&mut decision, &base, &violation);
+        }
+        for base in acted_on {
+            if let Some(known) = self.store.memory().units.get(base) {
+                decision.memory.units.insert(base.clone(), known.clone());
+            }
+            if let Some(told) = decision.report.units.get_mut(base) {
+                told.settled = None;
+            }
         }
         self.observer.observation_mut().just_started = false;
         // First the history, which knows a repetition when it is told one: so nothing is lost in between.

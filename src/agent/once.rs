@@ -100,7 +100,7 @@ impl Once {
         // A second read may find what only the first showed to be of interest: the image name of an unnamed feature.
         let picture = self.reader.read(Dirty::everything(), &self.core.interest()).await?;
         self.core.see_picture(&picture);
-        let decided = self.core.look()?;
+        let decided = self.core.look(&BTreeSet::new())?;
         self.core.save_marks();
         Ok(decided)
     }

@@ -65,6 +65,8 @@ pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Loggin
         hold: Hold::default(),
         unsaved: Hold::default(),
         carried_out: Plan::default(),
+        acted_on: BTreeSet::new(),
+        shown_by: 0,
         control: control.ok(),
         ordered: None,
         pace: Pace::default(),
@@ -117,6 +119,10 @@ struct Service {
     unsaved: Hold,
     /// The plan that was carried out last. If the next look asks for the very same again, it had no effect.
     carried_out: Plan,
+    /// The units of which no picture shows yet what was done to them.
+    acted_on: BTreeSet<Base>,
+    /// The answer of the watcher that will show it.
+    shown_by: u64,
     control: Option<Control>,
     /// What an operator asked for and was not told yet what came of.
     ordered: Option<InHand>,
@@ -256,6 +262,9 @@ impl Service {
         }
         if let Some(picture) = &state.picture {
             self.hold.end();
+            if state.answers >= self.shown_by && !matches!(self.acting, Acting::Executing(..)) {
+                self.acted_on.clear();
+            }
             self.core.see_picture(picture);
             self.look().await;
         }
@@ -303,7 +312,7 @@ impl Service {
         if !self.has_rows || !self.core.observer.has_seen_engine() || !self.is_ready_to_start() {
             return false;
         }
-        let Ok(decided) = self.core.look() else {
+        let Ok(decided) = self.core.look(&self.acted_on) else {
             // Looks that something else is the cause of do not make the pause longer.
             if self.unsaved.until.is_none() {
                 self.unsaved.extend();
@@ -377,7 +386,7 @@ impl Service {
         self.core.see_rows();
         self.core.see_picture(picture);
         self.tell_interest();
-        let Ok(decided) = self.core.look() else {
+        let Ok(decided) = self.core.look(&BTreeSet::new()) else {
             // The memory cannot be saved: without a pause, a deadline that has passed would lead here again at once.
             self.hold.extend();
             self.put_off_order("the memory cannot be saved");
@@ -396,7 +405,9 @@ impl Service {
         self.take_in_hand(&decided, &mut plan);
         self.carried_out = plan.clone();
         if !plan.is_empty() {
-            self.begin(Execution::new(plan));
+            let execution = Execution::new(plan);
+            self.acted_on.clone_from(&execution.units);
+            self.begin(execution);
         }
         self.publish(&decided, &busy).await;
         let is_all = busy.iter().all(|base| bases.contains(base));
@@ -463,7 +474,7 @@ impl Service {
             self.latest = Some(decided);
         }
         // Look again, on what is there now.
-        self.watcher.look_again();
+        self.shown_by = self.watcher.look_again();
     }
 
     /// Lets a step under way end, for a moment, and tells who waits.

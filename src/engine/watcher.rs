@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -44,6 +45,15 @@ pub struct State {
     pub generation: u64,
     /// The interest that the picture answers.
     pub interest: Arc<Interest>,
+    /// The last [`look_again`](Watcher::look_again) after which the picture was read.
+    pub answers: u64,
+}
+
+/// How often a new picture was asked for, and that it was.
+#[derive(Debug, Default)]
+struct Again {
+    times: AtomicU64,
+    notify: Notify,
 }
 
 /// The handle of a watching task, which ends with it.
@@ -53,7 +63,7 @@ pub struct Watcher {
     shared: Shared,
     state: watch::Receiver<State>,
     resync: Arc<Notify>,
-    again: Arc<Notify>,
+    again: Arc<Again>,
     task: JoinHandle<()>,
 }
 
@@ -71,9 +81,11 @@ impl Watcher {
     }
 
     /// Asks for a new picture at once, after the agent itself has changed something: it comes as the next state, be
-    /// there news in it or not.
-    pub fn look_again(&self) {
-        self.again.notify_one();
+    /// there news in it or not. What is returned is what [`State::answers`] is not below any more when it has come.
+    pub fn look_again(&self) -> u64 {
+        let times = self.again.times.fetch_add(1, Ordering::Relaxed) + 1;
+        self.again.notify.notify_one();
+        times
     }
 
     /// Reads both lists and the details of these containers right now, past whatever the watcher is doing. The details
@@ -122,7 +134,7 @@ impl Drop for Watcher {
 #[must_use]
 pub fn watch(engine: Engine, interest: watch::Receiver<Interest>) -> Watcher {
     let (sender, state) = watch::channel(State::default());
-    let (resync, again, shared) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Shared::default());
+    let (resync, again, shared) = (Arc::new(Notify::new()), Arc::<Again>::default(), Shared::default());
     let task = Watching {
         engine: engine.clone(),
         reader: Reader::sharing(engine.clone(), shared.clone()),
@@ -144,7 +156,7 @@ struct Watching {
     shared: Shared,
     interest: watch::Receiver<Interest>,
     resync: Arc<Notify>,
-    again: Arc<Notify>,
+    again: Arc<Again>,
     state: watch::Sender<State>,
     backoff: Backoff,
     /// The failure was logged, the recovery not yet.
@@ -198,9 +210,13 @@ impl Watching {
         let mut is_new_contact = self.state.borrow().picture.is_none();
         let mut heard = false;
         let mut asked = false;
+        let mut answers = 0;
         loop {
             let mut urgent = false;
             let interest = Arc::new(self.interest.borrow_and_update().clone());
+            if dirty.containers && dirty.images {
+                answers = again.times.load(Ordering::Relaxed);
+            }
             let mut next = Dirty::nothing();
             let picture = {
                 let mut read = pin!(self.reader.read(dirty, &interest));
@@ -212,14 +228,14 @@ impl Watching {
                     }
                 }
             };
-            self.publish(picture, interest, heard || is_new_contact, asked);
+            self.publish(picture, interest, answers, heard || is_new_contact, asked);
             is_new_contact = false;
             asked = false;
             if next.is_clean() {
                 tokio::select! {
                     event = events.next() => urgent |= note(event, &self.engine, &self.shared, &mut next)?,
                     changed = self.interest.changed() => if changed.is_err() { return Ok(End::Over) },
-                    () = again.notified() => asked = true,
+                    () = again.notify.notified() => asked = true,
                     () = resync.notified() => return Ok(End::Resync),
                 }
             }
@@ -227,7 +243,7 @@ impl Watching {
                 let drained = drain(&mut events, &self.engine, &self.shared, &mut next, urgent);
                 tokio::select! {
                     drained = drained => drained?,
-                    () = again.notified() => asked = true,
+                    () = again.notify.notified() => asked = true,
                 }
             }
             while let Some(event) = events.next().now_or_never() {
@@ -241,7 +257,14 @@ impl Watching {
     }
 
     /// Publishes a picture, if anything about it is new or it was `asked` for.
-    fn publish(&mut self, picture: Picture, interest: Arc<Interest>, something_happened: bool, asked: bool) {
+    fn publish(
+        &mut self,
+        picture: Picture,
+        interest: Arc<Interest>,
+        answers: u64,
+        something_happened: bool,
+        asked: bool,
+    ) {
         self.backoff.reset();
         if std::mem::take(&mut self.is_away) {
             info!("the engine is back");
@@ -254,6 +277,7 @@ impl Watching {
             state.picture = Some(picture);
             state.away = None;
             state.interest = interest;
+            state.answers = answers;
             is_news
         });
     }

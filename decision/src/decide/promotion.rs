@@ -1,6 +1,6 @@
 //! Promotion: make the image of a stable takeover the one that systemd would start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::holding::{self, UnitPolicy};
 use super::index::Index;
@@ -54,7 +54,8 @@ pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option
         remember_as_previous(memory, &done.image);
     }
     memory.approved.clear();
-    let settled = Settled { version: done.version.clone(), image: done.image, cause };
+    let instances = done.takeovers.keys().cloned().ordered();
+    let settled = Settled { version: done.version.clone(), image: done.image, cause, instances };
     memory.promoted = Some(done);
     memory.finished = false;
     memory.rolled_back.take_if(|image| *image == settled.image);
@@ -70,6 +71,8 @@ pub struct Settled {
     pub image: ImageId,
     /// What it came of.
     pub cause: Cause,
+    /// The instances whose takeovers it was; they may have ended since. None for a rollback.
+    pub instances: BTreeSet<Instance>,
 }
 
 /// Why `latest` was made an image.

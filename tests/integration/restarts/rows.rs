@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use imgmgrd_test_support::Signal;
 use imgmgrd_test_support::rows::CONFIG_DB;
 use imgmgrd_test_support::wait::wait_equal;
 
@@ -79,6 +80,24 @@ fn a_deleted_row_is_not_brought_back() {
     other_feature_starts(&switch);
     agent.wait_until("it goes on", SOON, || switch.feature("snmp").stability() == "local");
     assert_eq!(switch.feature(FEATURE).feature_row(), None);
+}
+
+#[test]
+fn a_takeover_that_ends_right_after_its_tag_was_a_promotion() {
+    let mut switch = switch(0);
+    let mut agent = switch.agent_with(binary(), &["run"], &[("FAILPOINTS", "after-step=1*off->1*return(stop)")]);
+    agent.wait_until("it looks", SOON, || switch.feature(FEATURE).stability() == "local");
+    let container = deploy(&switch, FEATURE, BASE, NEW);
+    agent.wait_until("the tag", SOON, || agent.is_stopped());
+    assert_eq!(switch.engine().image_id(&format!("{BASE}:latest")), Some(container.image_id));
+    // It looks at the rows before it sees in the engine what it did.
+    switch.engine_mut().pause();
+    agent.signal(Signal::CONT);
+    switch.feature(FEATURE).goes_away();
+    other_feature_starts(&switch);
+    agent.wait_until("the rows are read", SOON, || switch.feature("snmp").stability() == "local");
+    switch.engine_mut().resume();
+    wait_equal("promotions", SOON, &1, || promoted(&switch));
 }
 
 #[test]
