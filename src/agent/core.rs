@@ -396,6 +396,9 @@ fn history_row(instance: &crate::domain::Instance, entry: &state::Entry) -> RowC
 }
 
 #[cfg(test)]
+mod looks;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
