@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build deb test demo soak bench fuzz generate fmt clippy msrv deny root clean
+.PHONY: help setup build deb test model demo soak bench fuzz generate fmt clippy msrv deny root clean
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: root setup msrv ## everything: dependencies, formatting, lints, all tests 
 	@$(CARGO) fmt --all -- --check
 	@$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	@./scripts/test.sh
+
+model: ## explore every order of what may happen on a switch, in larger bounds than the tests; ARGS are scenarios, --small
+	@$(CARGO) run --profile model --locked --quiet -p imgmgrd-model -- $(ARGS)
 
 demo: root setup ## watch it work on a private switch (root, about a minute); ARGS=--stay keeps it up to try commands
 	@$(CARGO) build --release --locked

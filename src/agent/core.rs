@@ -70,6 +70,9 @@ pub(super) struct Core {
     history: History,
     logging: Arc<Logging>,
     level: LogLevel,
+    /// The `container_id` of each row that the plan under way writes to, when that plan was made. The rows are read on
+    /// while it is carried out.
+    planned_for: BTreeMap<RowKey, Option<String>>,
     /// What was given back and not yet published.
     reclaimed: BTreeMap<Base, u64>,
     /// What was logged last of each instance.
@@ -105,6 +108,7 @@ impl Core {
             observer,
             logging,
             level: LogLevel::default(),
+            planned_for: BTreeMap::new(),
             reclaimed: BTreeMap::new(),
             said: Said::new(),
             is_save_failing: false,
@@ -244,6 +248,18 @@ impl Core {
         Plan { units: plan.units.iter().filter(|(base, _)| due(base)).map(|(b, a)| (b.clone(), a.clone())).ordered() }
     }
 
+    /// Begins to carry out a plan that was made from the rows as they are now.
+    pub(super) fn begin(&mut self, plan: Plan) -> Execution {
+        let steps = plan.units.values().flatten().flat_map(|action| &action.steps);
+        let rows = steps.filter_map(|step| match step {
+            Step::RecordVersions { row, .. } => Some(row),
+            _ => None,
+        });
+        let known = self.databases.rows();
+        self.planned_for = rows.map(|row| (row.clone(), known.container_id(row).map(str::to_owned))).ordered();
+        Execution::new(plan)
+    }
+
     /// Acting on a unit had no effect: it waits as if it had failed.
     pub(super) fn postpone(&mut self, base: &Base) {
         tracing::debug!(image = %base, "what was carried out had no effect");
@@ -315,14 +331,14 @@ impl Core {
         changes
     }
 
-    /// Writes versions to a STATE_DB row.
+    /// Writes versions to a STATE_DB row, if it still has the `container_id` from which that was planned.
     pub(super) async fn record_versions(&mut self, row: &RowKey, stable: &Version, last: Option<&Version>) -> Went {
         let failed =
             |place| failpoint::reach(place).map(|fault| Went::Failed(format!("{fault:?} (failpoint {place})")));
         if let Some(failed) = failed(failpoint::BEFORE_STEP) {
             return failed;
         }
-        let container_id = self.databases.rows().container_id(row).map(str::to_owned);
+        let container_id = self.planned_for.get(row).cloned().flatten();
         let went = match self.databases.record_versions(row, container_id.as_deref(), stable, last).await {
             Ok(Written::Changed | Written::Unchanged | Written::RowGone) => Went::Done { reclaimed: 0 },
             Ok(Written::RowChanged) => Went::Skipped("the row is about another container now".to_owned()),

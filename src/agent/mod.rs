@@ -11,7 +11,6 @@
 mod account;
 mod control;
 mod core;
-mod execution;
 mod observer;
 mod once;
 mod orders;
@@ -21,6 +20,7 @@ mod rows;
 mod service;
 mod service_manager;
 
+use imgmgrd_decision::execution;
 pub use once::{obey, run_once};
 pub(crate) use orders::known;
 pub use orders::{Answer, Reply, Request, UnknownFeature};

@@ -107,7 +107,7 @@ impl Once {
 
     /// Carries out a plan to its end.
     async fn execute(&mut self, plan: Plan) -> Execution {
-        let mut execution = Execution::new(plan);
+        let mut execution = self.core.begin(plan);
         while let Some(step) = execution.step().cloned() {
             let went = match &step {
                 Step::RecordVersions { row, stable, last } => {

@@ -405,7 +405,7 @@ impl Service {
         self.take_in_hand(&decided, &mut plan);
         self.carried_out = plan.clone();
         if !plan.is_empty() {
-            let execution = Execution::new(plan);
+            let execution = self.core.begin(plan);
             self.acted_on.clone_from(&execution.units);
             self.begin(execution);
         }

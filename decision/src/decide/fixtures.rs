@@ -1,4 +1,6 @@
-//! Small builders that read like sentences: a switch in a line, for the tests of the decision.
+//! Small builders that read like sentences: a switch in a line, for the tests of the decision and for the model.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "what a test names is there")]
 
 mod engine;
 mod image;
@@ -6,11 +8,11 @@ mod rows;
 mod switch;
 mod text;
 
-pub(super) use engine::Refusal;
-pub(super) use image::{Described, REGISTRY, kube, local};
-pub(super) use rows::Shape;
-pub(super) use switch::Switch;
-pub(super) use text::{plan_text, report_text};
+pub use engine::Refusal;
+pub use image::{Described, REGISTRY, kube, local};
+pub use rows::Shape;
+pub use switch::Switch;
+pub use text::{Labels, plan_text, report_text};
 
 use crate::domain::{Base, ContainerId, Feature, ImageId, Instance, Namespace, Reference, Version};
 
@@ -23,37 +25,41 @@ fn digits(text: &str) -> String {
 }
 
 /// The id of the image that tests call `label`.
-pub(super) fn image_id(label: &str) -> ImageId {
+pub fn image_id(label: &str) -> ImageId {
     format!("sha256:{}", digits(label)).parse().unwrap()
 }
 
 /// The id of the container that tests call `label`.
-pub(super) fn container_id(label: &str) -> ContainerId {
+pub fn container_id(label: &str) -> ContainerId {
     digits(label).parse().unwrap()
 }
 
-pub(super) fn feature(name: &str) -> Feature {
+/// A feature.
+pub fn feature(name: &str) -> Feature {
     name.parse().unwrap()
 }
 
-pub(super) fn base(name: &str) -> Base {
+/// An image name.
+pub fn base(name: &str) -> Base {
     name.parse().unwrap()
 }
 
-pub(super) fn version(text: &str) -> Version {
+/// A version.
+pub fn version(text: &str) -> Version {
     text.parse().unwrap()
 }
 
-pub(super) fn reference(text: &str) -> Reference {
+/// A reference.
+pub fn reference(text: &str) -> Reference {
     text.parse().unwrap()
 }
 
 /// The instance of a feature on a switch with one ASIC.
-pub(super) fn on_host(name: &str) -> Instance {
+pub fn on_host(name: &str) -> Instance {
     Instance { feature: feature(name), namespace: Namespace::Host }
 }
 
 /// The instance of a feature on one ASIC.
-pub(super) fn on_asic(name: &str, number: u16) -> Instance {
+pub fn on_asic(name: &str, number: u16) -> Instance {
     Instance { feature: feature(name), namespace: Namespace::Asic(number) }
 }

@@ -11,8 +11,8 @@
 
 mod clean_up;
 mod decision;
-#[cfg(test)]
-mod fixtures;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixtures;
 mod holding;
 mod identity;
 mod index;

@@ -4,7 +4,7 @@ use super::holding::{self, UnitPolicy};
 use super::index::Index;
 use super::memory::{Promotion, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
-use super::plan::{Action, Purpose};
+use super::plan::{Action, Purpose, Step};
 use super::promotion;
 use super::report::Reason;
 use super::takeover::Assessment;
@@ -66,5 +66,10 @@ pub(super) fn action(
     let mut steps = promotion::tag_latest(rollback, base, names);
     steps.iter().for_each(|step| names.apply(step));
     steps.extend(promotion::remove_stale_containers(members, names, index));
-    (!steps.is_empty()).then(|| Action { purpose: Purpose::RollBack(rollback.version.clone()), steps })
+    rest(&rollback.version, steps)
+}
+
+/// The action of these steps, if there are any.
+pub(super) fn rest(version: &Version, steps: Vec<Step>) -> Option<Action> {
+    (!steps.is_empty()).then(|| Action { purpose: Purpose::RollBack(version.clone()), steps })
 }

@@ -66,7 +66,7 @@ pub(super) fn decide(
     let before = NamesOnDisk::new(base, index);
     let mut names = before.clone();
     let settled = promotion::settle(&mut unit, &names);
-    let Promoting { mut actions, held, order, settled: at_once } =
+    let Promoting { mut actions, held, order, settled: at_once, .. } =
         promote(base, members, index, &unit_policy, &mut unit, &mut names);
     let settled = settled.or(at_once);
     let promoted = unit.intention.clone().or_else(|| unit.promoted.clone());
@@ -75,7 +75,8 @@ pub(super) fn decide(
     let recorded = stands.or_else(|| promoted.as_ref().filter(is_unrecorded));
     if let Some(promotion) = recorded.filter(|_| holding::any_change(index, &unit_policy).is_none()) {
         let action = promotion::record_versions(promotion, members, &unit);
-        unit.finished |= promotion.is_rollback() && unit.intention.is_none() && action.is_none();
+        let is_done = actions.is_empty() && action.is_none();
+        unit.finished |= promotion.is_rollback() && unit.intention.is_none() && is_done;
         actions.extend(action);
     }
 
@@ -136,6 +137,8 @@ struct Promoting {
     order: Option<Result<Version, Reason>>,
     /// A promotion for which nothing had to be done.
     settled: Option<Settled>,
+    /// What the next look promotes.
+    next: Option<Version>,
 }
 
 /// What the stable takeovers or an operator call for: a promotion or rollback, the rest of one, or a `latest` that is
@@ -148,7 +151,7 @@ fn promote(
     unit: &mut UnitMemory,
     names: &mut NamesOnDisk<'_>,
 ) -> Promoting {
-    let mut promoting = Promoting { actions: Vec::new(), held: None, order: None, settled: None };
+    let mut promoting = Promoting { actions: Vec::new(), held: None, order: None, settled: None, next: None };
     let begun =
         unit.intention.take().filter(|intention| intention.is_rollback() && names.image(&intention.image).is_some());
     let order = holding::order(members, index);
@@ -179,7 +182,7 @@ fn promote(
         promoting.order = Some(match (&promoting.held, &unit.intention) {
             (Some(reason), _) => Err(reason.clone()),
             (None, Some(intention)) => Ok(intention.version.clone()),
-            (None, None) => nothing_to_promote(members, unit),
+            (None, None) => promoting.next.clone().map_or_else(|| nothing_to_promote(members, unit), Ok),
         });
     }
     promoting.actions.iter().flat_map(|action: &Action| &action.steps).for_each(|step| names.apply(step));
@@ -190,6 +193,19 @@ fn promote(
         }
     }
     promoting
+}
+
+/// A rollback that a crash cut short after its tag is written to the rows first: what is promoted next takes from them
+/// which version was stable before it, and that is not the one that was rolled back from.
+fn is_rollback_unrecorded(
+    members: &[&Assessment<'_>],
+    unit: &UnitMemory,
+    index: &Index<'_>,
+    policy: &UnitPolicy,
+) -> bool {
+    let rollback = unit.promoted.as_ref().filter(|promoted| promoted.is_rollback() && !unit.finished);
+    holding::any_change(index, policy).is_none()
+        && rollback.is_some_and(|rollback| promotion::record_versions(rollback, members, unit).is_some())
 }
 
 /// What the stable takeovers call for.
@@ -204,12 +220,26 @@ fn promote_stable(
 ) {
     match promotion::due(members, unit, index, policy) {
         Due::Nothing => promoting.actions.extend(finish(members, unit, names, index, policy)),
-        Due::Held(reason) => promoting.held = Some(reason),
+        Due::Held(reason) => {
+            promoting.held = Some(reason);
+            // What is held is another image than an operator has rolled back to.
+            if unit.promoted.as_ref().is_some_and(Promotion::is_rollback) {
+                promoting.actions.extend(finish(members, unit, names, index, policy));
+            }
+        }
         Due::Promotion(due) => {
             if holding::order(members, index) == Some(Order::Promote) {
                 // It goes on to be carried out when the order is gone.
                 unit.approved.clone_from(&due.takeovers);
                 unit.rolled_back.take_if(|image| *image == due.image);
+            }
+            let is_rollback = unit.promoted.as_ref().is_some_and(Promotion::is_rollback);
+            let rest = if is_rollback { finish(members, unit, names, index, policy) } else { None };
+            if rest.is_some() || is_rollback_unrecorded(members, unit, index, policy) {
+                // One after the other.
+                promoting.actions.extend(rest);
+                promoting.next = Some(due.version);
+                return;
             }
             promotion::intend(due.clone(), members, unit, names);
             let mut then = names.clone();
@@ -236,7 +266,7 @@ fn nothing_to_promote(members: &[&Assessment<'_>], unit: &UnitMemory) -> Result<
     }
 }
 
-/// Steps that a crash or a failure left of a promotion whose step 1 is done.
+/// Steps that a crash or a failure left of a promotion or rollback whose tag is done.
 fn finish(
     members: &[&Assessment<'_>],
     unit: &mut UnitMemory,
@@ -245,11 +275,16 @@ fn finish(
     policy: &UnitPolicy,
 ) -> Option<Action> {
     let promoted = unit.promoted.clone().filter(|_| !unit.finished)?;
+    let is_rollback = promoted.is_rollback();
     let is_covered = members.iter().any(|member| promotion::covers(Some(&promoted), member));
-    if !is_covered || holding::any_change(index, policy).is_some() {
+    if !(is_covered || is_rollback) || holding::any_change(index, policy).is_some() {
         return None;
     }
     let steps = promotion::remove_stale_containers(members, names, index);
+    if is_rollback {
+        // It is finished when it is recorded, too.
+        return roll_back::rest(&promoted.version, steps);
+    }
     unit.finished = steps.is_empty() && holding::local_container(members, index).is_none();
     promotion::action(&promoted.version, steps)
 }

@@ -6,7 +6,7 @@ use imgmgrd_test_support::Signal;
 use imgmgrd_test_support::rows::CONFIG_DB;
 use imgmgrd_test_support::wait::wait_equal;
 
-use super::{BASE, FEATURE, NEW, observing, other_feature_starts, promoted, switch, until};
+use super::{BASE, FEATURE, LOCAL, NEW, observing, other_feature_starts, promoted, switch, until};
 use crate::evidence::rows;
 use crate::scene::{SOON, binary, deploy, wait_for_stability};
 
@@ -98,6 +98,32 @@ fn a_takeover_that_ends_right_after_its_tag_was_a_promotion() {
     agent.wait_until("the rows are read", SOON, || switch.feature("snmp").stability() == "local");
     switch.engine_mut().resume();
     wait_equal("promotions", SOON, &1, || promoted(&switch));
+}
+
+#[test]
+fn a_row_that_is_about_another_container_by_now_is_left_alone() {
+    let mut switch = switch(0);
+    let mut agent = switch.agent_with(binary(), &["run"], &[("FAILPOINTS", "before-step=1*return(stop)")]);
+    agent.wait_until("it looks", SOON, || switch.feature(FEATURE).stability() == "local");
+    let container = deploy(&switch, FEATURE, BASE, NEW);
+    agent.wait_until("the first step", SOON, || agent.is_stopped());
+    // The step hangs; meanwhile the rows go on, and the agent reads them.
+    switch.engine_mut().pause();
+    agent.signal(Signal::CONT);
+    let feature = switch.feature(FEATURE);
+    feature.goes_away();
+    feature.nobody_takes_over();
+    feature.local_start(LOCAL);
+    other_feature_starts(&switch);
+    agent.wait_until("the rows are read", SOON, || switch.feature("snmp").stability() == "local");
+    switch.engine_mut().resume();
+    let latest = format!("{BASE}:latest");
+    agent.wait_until("the promotion, whose container runs on", SOON, || {
+        switch.engine().image_id(&latest).as_ref() == Some(&container.image_id)
+    });
+    wait_for_stability(&switch, &mut agent, FEATURE, "local");
+    let row = switch.feature(FEATURE).feature_row().expect("a row");
+    assert_eq!((row["container_id"].as_str(), row["container_stable_version"].as_str()), (FEATURE, LOCAL));
 }
 
 #[test]

@@ -127,6 +127,31 @@ fn without_a_last_version_nothing_changes() {
 
 #[test]
 fn a_rollback_is_finished_after_a_crash_at_any_step() {
+    survives_kills(&upgraded);
+}
+
+#[test]
+fn a_rollback_removes_the_stale_container_after_a_crash_too() {
+    let with_stale_container = || {
+        let mut switch = upgraded();
+        let stale = switch.run("telemetry", &kube(BASE, "84").id(), None);
+        switch.stop(&stale);
+        switch
+    };
+    survives_kills(&with_stale_container);
+    // What runs meanwhile is held, or is not stable yet.
+    survives_kills(&|| {
+        let mut switch = with_stale_container();
+        let image = switch.image(&kube(BASE, "90"));
+        switch.upgrade(&on_host("telemetry"), &image);
+        let stale = switch.container_named("telemetry").expect("it was stopped");
+        assert_eq!(switch.observation.containers[&stale].image, kube(BASE, "84").id());
+        switch
+    });
+}
+
+/// A rollback of this switch comes to the same, after however many of its steps the agent is killed.
+fn survives_kills(upgraded: &dyn Fn() -> Switch) {
     let mut undisturbed = upgraded();
     obey(&mut undisturbed, Order::Rollback).unwrap();
     let mut planned = upgraded();
@@ -145,7 +170,51 @@ fn a_rollback_is_finished_after_a_crash_at_any_step() {
         killed.restart_agent();
         killed.act();
         assert_eq!(latest(&killed), latest(&undisturbed), "killed after {done} steps");
+        assert_eq!(killed.observation.containers, undisturbed.observation.containers, "killed after {done} steps");
         assert_eq!(killed.row(&on_host("telemetry")), undisturbed.row(&on_host("telemetry")), "after {done} steps");
         assert_eq!(killed.memory.units, undisturbed.memory.units, "killed after {done} steps");
     }
+}
+
+#[test]
+fn a_rollback_that_a_crash_cut_short_is_recorded_before_the_next_promotion() {
+    let mut switch = upgraded();
+    order(&mut switch, Order::Rollback);
+    let _ = switch.look();
+    switch.observation.orders.clear();
+    // Before it can be carried out, another version takes over, and is stable.
+    let image = switch.image(&kube(BASE, "90"));
+    switch.upgrade(&on_host("telemetry"), &image);
+    let stale = switch.run("telemetry", &image, None);
+    switch.stop(&stale);
+    let _ = switch.look();
+    switch.wait(600);
+    let decision = switch.look();
+    let first = &decision.plan.units[&base(BASE)][0].steps[0];
+    switch.step(first).unwrap();
+    assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
+    switch.restart_agent();
+    switch.act();
+    assert_eq!(latest(&switch), Some(kube(BASE, "90").id()));
+    let row = switch.row(&on_host("telemetry"));
+    let versions = (row.stable_version.get().cloned(), row.last_version.get().cloned());
+    assert_eq!(versions, (Some(version("90")), Some(version("60"))), "not what was rolled back from");
+    assert!(switch.named(&format!("{REGISTRY}/{BASE}:60")).is_some(), "the fallback stays");
+    assert_eq!(switch.container_named("telemetry"), None, "as the rollback would have done it");
+}
+
+#[test]
+fn a_promotion_by_order_waits_for_a_rollback_to_be_recorded() {
+    let mut switch = upgraded();
+    order(&mut switch, Order::Rollback);
+    let decision = switch.look();
+    switch.observation.orders.clear();
+    switch.step(&decision.plan.units[&base(BASE)][0].steps[0]).unwrap();
+    let image = switch.image(&kube(BASE, "90"));
+    switch.upgrade(&on_host("telemetry"), &image);
+    switch.restart_agent();
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("90".to_owned()));
+    assert_eq!(latest(&switch), Some(kube(BASE, "90").id()));
+    let row = switch.row(&on_host("telemetry"));
+    assert_eq!((row.stable_version.get(), row.last_version.get()), (Some(&version("90")), Some(&version("60"))));
 }

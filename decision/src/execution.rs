@@ -7,7 +7,7 @@ use crate::domain::{Base, ImageId, IteratorExt as _};
 
 /// How a step went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Went {
+pub enum Went {
     /// It is done, and so many bytes are free now.
     Done {
         /// The bytes.
@@ -22,41 +22,41 @@ pub(super) enum Went {
 }
 
 /// An action that was carried out to its last step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Carried {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Carried {
     /// The unit.
-    pub(super) base: Base,
+    pub base: Base,
     /// What it was for.
-    pub(super) purpose: Purpose,
+    pub purpose: Purpose,
     /// Its steps.
-    pub(super) steps: Vec<Step>,
+    pub steps: Vec<Step>,
     /// How many bytes it gave back.
-    pub(super) reclaimed: u64,
+    pub reclaimed: u64,
 }
 
 /// A plan that is being carried out.
-#[derive(Debug, Default)]
-pub(super) struct Execution {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Execution {
     queue: VecDeque<(Base, Action)>,
     /// How many steps of the action in front are done, and what they gave back.
     done: usize,
     reclaimed: u64,
     /// The units that the plan is about.
-    pub(super) units: BTreeSet<Base>,
+    pub units: BTreeSet<Base>,
     /// What was carried out.
-    pub(super) carried: Vec<Carried>,
+    pub carried: Vec<Carried>,
     /// The units of which something failed, why, and for what.
-    pub(super) failed: BTreeMap<Base, (Purpose, String)>,
+    pub failed: BTreeMap<Base, (Purpose, String)>,
     /// The units of which something was skipped, and why.
-    pub(super) skipped: BTreeMap<Base, String>,
+    pub skipped: BTreeMap<Base, String>,
     /// The images that the engine says are in use.
-    pub(super) refused: BTreeSet<ImageId>,
+    pub refused: BTreeSet<ImageId>,
 }
 
 impl Execution {
     /// Begins a plan.
     #[must_use]
-    pub(super) fn new(plan: Plan) -> Self {
+    pub fn new(plan: Plan) -> Self {
         let units = plan.units.keys().cloned().ordered();
         let queue = plan
             .units
@@ -69,13 +69,25 @@ impl Execution {
 
     /// The step to carry out now; none when the plan is at its end.
     #[must_use]
-    pub(super) fn step(&self) -> Option<&Step> {
+    pub fn step(&self) -> Option<&Step> {
         self.queue.front().and_then(|(_, action)| action.steps.get(self.done))
+    }
+
+    /// The unit that this step is about.
+    #[must_use]
+    pub fn unit(&self) -> Option<&Base> {
+        self.queue.front().map(|(base, _)| base)
+    }
+
+    /// Every step that is left.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        let all = self.queue.iter().flat_map(|(_, action)| &action.steps);
+        all.skip(self.done)
     }
 
     /// Takes note of how [`step`](Self::step) went. What depends on a step that did not succeed is left out; the rest
     /// goes on: one stuck image never stops the others.
-    pub(super) fn note(&mut self, went: Went) {
+    pub fn note(&mut self, went: Went) {
         let Some((base, action)) = self.queue.front().cloned() else { return };
         match went {
             Went::Done { reclaimed } => {

@@ -1,0 +1,93 @@
+//! The other actors. Each file holds when an action of theirs is possible, and what it does.
+
+mod kubelet;
+mod operators;
+mod scripts;
+mod switch;
+
+use imgmgrd_decision::decide::{Container, ContainerStatus, FeatureState};
+use imgmgrd_decision::domain::{Base, ContainerId, Instance};
+
+use crate::action::Action;
+use crate::scenario::Scenario;
+use crate::state::{Site, State};
+
+/// Everything that may happen now, besides what the agent does.
+pub(crate) fn possible(state: &State, scenario: &Scenario, instances: &[(Instance, Base)], actions: &mut Vec<Action>) {
+    kubelet::possible(state, scenario, instances, actions);
+    scripts::possible(state, instances, actions);
+    operators::possible(state, scenario, actions);
+    switch::possible(state, actions);
+}
+
+/// It happens.
+pub(crate) fn happen(state: &mut State, action: &Action, instances: &[(Instance, Base)]) {
+    match action {
+        Action::Pull(..)
+        | Action::Create(..)
+        | Action::Start(_)
+        | Action::Leave(_)
+        | Action::Exit(_)
+        | Action::Health(..)
+        | Action::OutOfMemory(_)
+        | Action::RemoveContainer(_)
+        | Action::Collect(_)
+        | Action::Replace(..) => {
+            kubelet::happen(state, action, instances);
+            state.site.engine_changed();
+        }
+        Action::TakeOver(_)
+        | Action::WriteGone(_)
+        | Action::Revert(_)
+        | Action::LocalCreate(_)
+        | Action::LocalStart(_)
+        | Action::LocalWrite(_) => {
+            scripts::happen(state, action, instances);
+            state.site.engine_changed();
+        }
+        Action::Operate(operation) => operators::happen(state, *operation, instances),
+        Action::Reload | Action::DeleteRow(_) | Action::Reboot { .. } | Action::Wait => {
+            switch::happen(state, action, instances);
+        }
+        Action::ReadEngine
+        | Action::Look
+        | Action::Step
+        | Action::StepFails
+        | Action::StepUnanswered
+        | Action::Crash
+        | Action::CrashWhileSaving => {}
+    }
+    state.site.agent.is_late = state.site.agent.execution.is_some();
+    state.site.settle_ages();
+}
+
+impl Site {
+    /// The engine reports that something happened: what it said to be in use may not be any more.
+    fn engine_changed(&mut self) {
+        self.switch.observation.refused.clear();
+    }
+
+    /// A container.
+    #[must_use]
+    pub fn container(&self, id: &ContainerId) -> Option<&Container> {
+        self.switch.observation.containers.get(id)
+    }
+
+    /// Whether a container runs.
+    #[must_use]
+    pub fn runs(&self, id: &ContainerId) -> bool {
+        self.container(id).is_some_and(|container| container.status == ContainerStatus::Running)
+    }
+
+    /// An instance's row, if it is there.
+    #[must_use]
+    pub fn row(&self, instance: &Instance) -> Option<&FeatureState> {
+        self.switch.observation.state.get(&self.switch.key(instance))
+    }
+
+    /// The local container of an instance.
+    #[must_use]
+    pub fn local(&self, instance: &Instance) -> Option<ContainerId> {
+        self.switch.container_named(&instance.container_name())
+    }
+}

@@ -1,0 +1,326 @@
+//! The promises of the reference's section 4, stated on the world before and after each thing that the agent does.
+//!
+//! They share nothing with the planner, nor with the second opinion, which judges plans before they are carried out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use imgmgrd_decision::decide::fixtures::Switch;
+use imgmgrd_decision::decide::{FeatureState, NamedContainer, Observation, Owner, Step, SystemState};
+use imgmgrd_decision::domain::{Base, ImageId, Instance, Reference, Value};
+
+use crate::agent::{Look, OLD};
+use crate::history::{History, named, stands};
+
+/// What must never happen, and what must always come to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Promise {
+    /// 1: `latest` never vanishes.
+    Latest,
+    /// 2: what a container uses is never removed, and what runs is never touched.
+    InUse,
+    /// 3: only the feature's own repositories are touched.
+    Own,
+    /// 4: the promoted version and the one before it stay.
+    Fallback,
+    /// 4: what has not proven stable, or was rolled back from, is never promoted.
+    Proven,
+    /// 5: a crash changes nothing in the end.
+    Crash,
+    /// 6: no lost update, no resurrected row.
+    Rows,
+    /// 7, and liveness: left alone, the agent comes to the desired state and rests.
+    Rest,
+    /// While something forbids it, nothing is done.
+    HeldBack,
+    /// The second opinion agrees with every plan.
+    SecondOpinion,
+}
+
+impl Promise {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Latest,
+        Self::InUse,
+        Self::Own,
+        Self::Fallback,
+        Self::Proven,
+        Self::Crash,
+        Self::Rows,
+        Self::Rest,
+        Self::HeldBack,
+        Self::SecondOpinion,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Latest => "promise 1: latest never vanishes",
+            Self::InUse => "promise 2: what is in use stays, what runs is not touched",
+            Self::Own => "promise 3: only the feature's own repositories are touched",
+            Self::Fallback => "promise 4: the promoted version and the one before it stay",
+            Self::Proven => "promise 4: only what has proven stable is promoted",
+            Self::Crash => "promise 5: a crash changes nothing in the end",
+            Self::Rows => "promise 6: no lost update, no resurrected row",
+            Self::Rest => "promise 7 and liveness: left alone, it reaches the desired state and rests",
+            Self::HeldBack => "while something forbids it, nothing is done",
+            Self::SecondOpinion => "the second opinion agrees with every plan",
+        }
+    }
+}
+
+/// A promise that was broken, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Broken {
+    /// Which.
+    pub promise: Promise,
+    /// What happened.
+    pub what: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.promise.name(), self.what)
+    }
+}
+
+type Judgement = Result<(), Broken>;
+
+fn ensure(holds: bool, promise: Promise, what: impl FnOnce() -> String) -> Judgement {
+    if holds { Ok(()) } else { Err(Broken { promise, what: what() }) }
+}
+
+/// Judges a call that the agent has made for a unit, by what became of the switch.
+pub(crate) fn judge_call(
+    base: &Base,
+    step: &Step,
+    before: &Switch,
+    after: &Switch,
+    history: &mut History,
+    instances: &[(Instance, Base)],
+) -> Judgement {
+    let (was, is) = (&before.observation, &after.observation);
+    let (latest_was, latest_is) = (named(was, base), named(is, base));
+    ensure(latest_was.is_none() || latest_is.is_some(), Promise::Latest, || format!("{step}: latest names nothing"))?;
+    in_use(step, was, is)?;
+    own(base, step, was, is, instances)?;
+    if let Some(image) = latest_is.filter(|_| latest_is != latest_was) {
+        let is_restored = latest_was.is_none() && history.promoted(base) == Some(image);
+        let is_rollback = history.is_rollback.contains(base) && history.promoted(base) == Some(image);
+        if !is_restored && !is_rollback {
+            proven_by_now(base, image, after, history)?;
+        }
+    }
+    if let Step::Tag { image, reference, proven_by, .. } = step {
+        // Done by the call, or found to be done.
+        if !proven_by.is_empty() && reference.is_local_latest() && latest_is == Some(*image) {
+            history.tagged.insert(base.clone(), *image);
+        }
+    }
+    let promoted = history.promoted(base);
+    if let Some(image) = promoted.filter(|image| was.images.contains_key(image)) {
+        ensure(is.images.contains_key(&image), Promise::Fallback, || format!("{step}: the promoted image is gone"))?;
+        let was_kube = is_kube(was, base, &image);
+        ensure(!was_kube || is_kube(is, base, &image), Promise::Fallback, || {
+            format!("{step}: the promoted image has lost its last kube reference")
+        })?;
+    }
+    fallback(base, step, before, after, history, instances)?;
+    rows(base, before, after, history, instances)
+}
+
+/// Promise 2.
+fn in_use(step: &Step, was: &Observation, is: &Observation) -> Judgement {
+    for (id, container) in was.containers.iter() {
+        let now = is.containers.get(id);
+        ensure(!container.status.is_alive() || now == Some(container), Promise::InUse, || {
+            format!("{step}: the running {} was touched", container.name)
+        })?;
+        let was_there = was.images.contains_key(&container.image);
+        ensure(now.is_none() || !was_there || is.images.contains_key(&container.image), Promise::InUse, || {
+            format!("{step}: {} lost its image", container.name)
+        })?;
+    }
+    Ok(())
+}
+
+/// Promise 3.
+fn own(base: &Base, step: &Step, was: &Observation, is: &Observation, instances: &[(Instance, Base)]) -> Judgement {
+    let others = |seen: &Observation| -> BTreeMap<Reference, ImageId> {
+        let all = seen.images.iter().flat_map(|(id, image)| image.references.iter().map(|name| (name.clone(), *id)));
+        all.filter(|(name, _)| name.repository.base() != base).collect()
+    };
+    ensure(others(was) == others(is), Promise::Own, || format!("{step}: touched another image name's references"))?;
+    let removed = was.images.iter().filter(|(id, _)| !is.images.contains_key(*id));
+    for (id, image) in removed {
+        let is_own = image.references.iter().all(|name| name.repository.base() == base);
+        ensure(is_own, Promise::Own, || format!("{step}: {} was somebody else's too", id.short()))?;
+    }
+    for (id, container) in was.containers.iter().filter(|(id, _)| !is.containers.contains_key(*id)) {
+        let mut names = instances.iter().filter(|(_, other)| other == base).map(|(it, _)| it.container_name());
+        ensure(names.any(|name| *name == *container.name), Promise::Own, || {
+            format!("{step}: container {} ({}) is no local container of the feature", container.name, id.short())
+        })?;
+    }
+    Ok(())
+}
+
+/// Promise 4: a container that proves the image has run for `stable_time` at this very moment.
+fn proven_by_now(base: &Base, image: ImageId, switch: &Switch, history: &History) -> Judgement {
+    let proves = |(id, container): (&imgmgrd_decision::domain::ContainerId, &imgmgrd_decision::decide::Container)| {
+        let Some(details) = container.details.as_ref().filter(|_| container.kubelet.is_some()) else { return false };
+        let is_old = switch.started.get(id).is_some_and(|since| switch.clock - since >= OLD);
+        let is_approved = history.approved.values().any(|(other, at)| other == id && *at == details.started_at);
+        container.image == image && (is_old || is_approved)
+    };
+    ensure(switch.observation.containers.iter().any(proves), Promise::Proven, || {
+        format!("{base}:latest is {} now, which no container has run long enough", switch.labels.of(&image))
+    })
+}
+
+/// Promise 4: what was promoted before stays, unless STATE_DB names another fallback that is on the disk.
+fn fallback(
+    base: &Base,
+    step: &Step,
+    before: &Switch,
+    after: &Switch,
+    history: &History,
+    instances: &[(Instance, Base)],
+) -> Judgement {
+    let promoted = history.promoted(base);
+    let displaced = history.tagged.get(base).and_then(|_| history.promoted.get(base));
+    let previous = displaced.or_else(|| history.previous.get(base)).copied();
+    let Some(previous) = previous.filter(|image| promoted != Some(*image)) else { return Ok(()) };
+    let seen = &after.observation;
+    let named_by_rows: BTreeSet<_> = members(base, instances)
+        .filter_map(|instance| seen.state.get(&after.key(instance)))
+        .flat_map(|row| [row.last_version.get(), row.stable_version.get()])
+        .flatten()
+        .collect();
+    let is_another_there = seen.images.iter().any(|(id, image)| {
+        let tags = image.references_of(base).filter_map(Reference::tag);
+        let is_named = tags.chain(image.declared_version()).any(|version| named_by_rows.contains(version));
+        promoted != Some(*id) && *id != previous && is_kube(seen, base, id) && is_named
+    });
+    let was_kube = is_kube(&before.observation, base, &previous);
+    ensure(!was_kube || is_another_there || is_kube(seen, base, &previous), Promise::Fallback, || {
+        format!("{step}: the last version is gone")
+    })
+}
+
+/// Promise 6: only versions are written, only to rows that are there, and only while they are about the promotion.
+fn rows(base: &Base, before: &Switch, after: &Switch, history: &History, instances: &[(Instance, Base)]) -> Judgement {
+    let (was, is) = (&before.observation, &after.observation);
+    ensure(was.state.keys().eq(is.state.keys()), Promise::Rows, || "a row came or went".to_owned())?;
+    for (key, row) in &is.state {
+        let Some(old) = was.state.get(key).filter(|old| *old != row) else { continue };
+        let but_versions = |row: &FeatureState| FeatureState {
+            stable_version: Value::Absent,
+            last_version: Value::Absent,
+            ..row.clone()
+        };
+        ensure(but_versions(old) == but_versions(row), Promise::Rows, || {
+            format!("FEATURE|{}: more than versions was written", key.key)
+        })?;
+        let is_own = members(base, instances).any(|instance| after.key(instance) == *key);
+        ensure(is_own, Promise::Rows, || format!("FEATURE|{} is another image name's", key.key))?;
+        if history.is_rollback.contains(base) {
+            continue;
+        }
+        let is_about = match &row.container_id {
+            Value::Is(NamedContainer::Prefix(prefix)) => {
+                let container = is.containers.iter().find(|(id, _)| id.starts_with(prefix));
+                let image = container.map(|(_, container)| is.images.get(&container.image));
+                // A container that is gone tells nothing.
+                image.is_none_or(|image| image.and_then(|it| it.declared_version()) == row.stable_version.get())
+            }
+            _ => false,
+        };
+        ensure(is_about, Promise::Rows, || {
+            format!("FEATURE|{} is not about a container of that version, and its versions were overwritten", key.key)
+        })?;
+    }
+    Ok(())
+}
+
+/// Judges what a look has decided to do, by what it has seen.
+pub(crate) fn judge_look(look: &Look, switch: &Switch, history: &History, instances: &[(Instance, Base)]) -> Judgement {
+    if let Some((base, violation)) = look.violations.iter().next() {
+        return Err(Broken { promise: Promise::SecondOpinion, what: format!("{base}: {violation}") });
+    }
+    let (seen, rows, policy) = (&look.observation, &switch.observation, &switch.policy.global);
+    let may_act = rows.config_initialized && !rows.kubernetes.disabled && policy.enabled;
+    ensure(may_act || look.decision.plan.is_empty(), Promise::HeldBack, || "nothing may be changed now".to_owned())?;
+    let may_clean = policy.cleanup && rows.kubernetes.connected != Some(false);
+    for (base, actions) in &look.decision.plan.units {
+        for step in actions.iter().flat_map(|action| &action.steps) {
+            match step {
+                Step::RemoveReference { .. } | Step::RemoveImage { .. } => {
+                    ensure(may_clean, Promise::HeldBack, || format!("{step}: nothing may be cleaned up now"))?;
+                }
+                Step::Tag { image, reference, proven_by, .. } if reference.is_local_latest() => {
+                    if !proven_by.is_empty() {
+                        proven(base, *image, seen, switch, history, instances)?;
+                    }
+                }
+                Step::Tag { .. } | Step::RemoveContainer { .. } | Step::RecordVersions { .. } => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Promise 4: every instance that is up and to be owned by kube has run this image for `stable_time`, and stood at every
+/// look meanwhile, unless an operator says that it is good; and no operator rolled back from it.
+fn proven(
+    base: &Base,
+    image: ImageId,
+    seen: &Observation,
+    switch: &Switch,
+    history: &History,
+    instances: &[(Instance, Base)],
+) -> Judgement {
+    let label = switch.labels.of(&image);
+    ensure(history.rolled_back.get(base) != Some(&image), Promise::Proven, || {
+        format!("{label} is to be promoted, from which an operator rolled back")
+    })?;
+    for instance in members(base, instances) {
+        let configured = seen.configuration.iter().find(|(key, _)| key.key == instance.feature);
+        if !configured.is_some_and(|(_, row)| row.set_owner.is(&Owner::Kube)) {
+            continue;
+        }
+        let name = instance.container_name();
+        let local = seen.containers.values().find(|container| *container.name == *name);
+        let takeover = stands(seen, switch, instance);
+        let Some(takeover) = takeover else {
+            let is_down =
+                seen.state.get(&switch.key(instance)).is_some_and(|row| row.system_state.is(&SystemState::Down));
+            ensure(is_down, Promise::Proven, || format!("{label} is to be promoted while {name} does not run it"))?;
+            continue;
+        };
+        ensure(takeover.image == image, Promise::Proven, || format!("{label} is to be promoted, {name} runs another"))?;
+        ensure(local.is_none_or(|local| !local.status.is_alive()), Promise::Proven, || {
+            format!("{label} is to be promoted while the local {name} runs")
+        })?;
+        let is_old = switch.started.get(&takeover.container).is_some_and(|since| switch.clock - since >= OLD);
+        let is_approved = history.approved.get(instance) == Some(&(takeover.container, takeover.started_at));
+        ensure(is_approved || is_old, Promise::Proven, || {
+            format!("{label} is to be promoted, and {name} has not run it long enough")
+        })?;
+        ensure(is_approved || !history.doubted.contains_key(instance), Promise::Proven, || {
+            format!("{label} is to be promoted, and a look not long ago has seen {name} not stand")
+        })?;
+    }
+    Ok(())
+}
+
+fn members<'a>(base: &'a Base, instances: &'a [(Instance, Base)]) -> impl Iterator<Item = &'a Instance> {
+    instances.iter().filter(move |(_, other)| other == base).map(|(instance, _)| instance)
+}
+
+/// The image has a reference in a registry.
+fn is_kube(seen: &Observation, base: &Base, image: &ImageId) -> bool {
+    let image = seen.images.get(image);
+    image.is_some_and(|image| image.references_of(base).any(|name| !name.repository.is_local()))
+}

@@ -1,0 +1,266 @@
+//! What is explored: which switch, which actors, and how often each of them may act.
+
+use std::fmt;
+
+use imgmgrd_decision::decide::fixtures::{Shape, Switch, base, local, on_asic, on_host};
+use imgmgrd_decision::decide::{Order, Owner};
+use imgmgrd_decision::domain::{Base, Instance};
+
+use crate::agent::Agent;
+use crate::history::History;
+use crate::state::{Life, Reload, Site, State};
+
+/// The version that came with SONiC.
+pub const LOCAL: &str = "10";
+
+/// A scenario: a switch and the bounds within which everything that may happen to it is explored.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name, one word.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    /// The switch.
+    pub kind: Kind,
+    /// The versions that kube has run before the start, one promoted after the other; else everything runs locally.
+    pub promoted: Vec<&'static str>,
+    /// What the registry has, for each instance's image name.
+    pub offers: Vec<Offer>,
+    /// What operators may do.
+    pub operations: Vec<Operation>,
+    /// How often each thing may happen.
+    pub bounds: Left,
+    /// What has to be come by.
+    pub reaches: Vec<Reach>,
+}
+
+/// What kind of switch it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One feature, telemetry.
+    OneFeature,
+    /// gnmi, owned by kube, beside gnmi-watchdog, whose image name begins with gnmi's.
+    NearNames,
+    /// bgp0 and bgp1, which share an image.
+    TwoAsics(Shape),
+}
+
+/// An image that the kubelet may pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offer {
+    /// Its version and tag.
+    pub version: &'static str,
+    /// It was built again: another image, which takes the tag from the first.
+    pub is_rebuilt: bool,
+}
+
+/// An image that is in the registry.
+#[must_use]
+pub fn offer(version: &'static str) -> Offer {
+    Offer { version, is_rebuilt: false }
+}
+
+/// One that was built again.
+#[must_use]
+pub fn rebuilt(version: &'static str) -> Offer {
+    Offer { version, is_rebuilt: true }
+}
+
+/// What an operator may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `imgmgrd promote`, `imgmgrd rollback`, for the first instance's feature.
+    Order(Order),
+    /// CONFIG_DB: who is to own the first instance's feature.
+    SetOwner(Owner),
+    /// The policy's `state`.
+    Enable(bool),
+    /// The policy's `cleanup`.
+    CleanUp(bool),
+    /// The policy's `pin`.
+    Pin(&'static str),
+    /// The policy's `keep_versions`.
+    KeepVersions(u8),
+    /// `docker tag`: the version's kube image becomes `latest`.
+    TagLatest(&'static str),
+    /// `docker tag`: the version's kube image gets a local tag.
+    TagLocally(&'static str),
+    /// `docker rmi BASE:latest`.
+    UntagLatest,
+    /// `KUBERNETES_MASTER|SERVER` `disable`.
+    Disable(bool),
+    /// STATE_DB's `connected`.
+    Connect(bool),
+}
+
+/// How often each thing may still happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Left {
+    /// Kube containers that the kubelet creates.
+    pub upgrades: u8,
+    /// Images that it pulls.
+    pub pulls: u8,
+    /// Exits, restarts, failing health checks and out-of-memory kills.
+    pub mishaps: u8,
+    /// References that the kubelet takes from images that no container uses.
+    pub collects: u8,
+    /// Times that nobody takes over, and the local container is started.
+    pub reverts: u8,
+    /// Things that operators do.
+    pub operations: u8,
+    /// `config reload`.
+    pub reloads: u8,
+    /// Deleted STATE_DB rows.
+    pub deletions: u8,
+    /// Reboots.
+    pub reboots: u8,
+    /// The agent dies and is started again.
+    pub crashes: u8,
+    /// A call fails, or is done and its answer lost.
+    pub faults: u8,
+    /// The rows are read later than the engine.
+    pub delays: u8,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Named one by one: whoever adds a bound has it shown.
+        let Self {
+            upgrades,
+            pulls,
+            mishaps,
+            collects,
+            reverts,
+            operations,
+            reloads,
+            deletions,
+            reboots,
+            crashes,
+            faults,
+            delays,
+        } = self;
+        let all = [
+            (upgrades, "upgrades"),
+            (pulls, "pulls"),
+            (mishaps, "mishaps"),
+            (collects, "collects"),
+            (reverts, "reverts"),
+            (operations, "operations"),
+            (reloads, "reloads"),
+            (deletions, "deletions"),
+            (reboots, "reboots"),
+            (crashes, "crashes"),
+            (faults, "faults"),
+            (delays, "delays"),
+        ];
+        let bounds = all.iter().filter(|(count, _)| **count > 0).map(|(count, what)| format!("{what} {count}"));
+        f.write_str(&bounds.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Scenario {
+    /// The instances and their image names.
+    #[must_use]
+    pub fn instances(&self) -> Vec<(Instance, Base)> {
+        match self.kind {
+            Kind::OneFeature => vec![(on_host("telemetry"), base("docker-sonic-telemetry"))],
+            Kind::NearNames => vec![(on_host("gnmi"), base("docker-sonic-gnmi"))],
+            Kind::TwoAsics(_) => (0..2).map(|number| (on_asic("bgp", number), base("docker-fpm-frr"))).collect(),
+        }
+    }
+
+    /// Everything runs locally, and is to be owned by kube.
+    #[must_use]
+    pub fn start(&self) -> State {
+        let mut switch = match self.kind {
+            Kind::OneFeature => Switch::new().feature("telemetry", "docker-sonic-telemetry"),
+            Kind::NearNames => {
+                let switch = Switch::new().feature("gnmi", "docker-sonic-gnmi");
+                let mut switch = switch.feature("gnmi-watchdog", "docker-sonic-gnmi-watchdog");
+                let image = switch.image(&local("docker-sonic-gnmi-watchdog", LOCAL).latest());
+                switch.local_start(&on_host("gnmi-watchdog"), &image);
+                switch
+            }
+            Kind::TwoAsics(shape) => {
+                let mut switch = Switch::new().feature("bgp", "docker-fpm-frr").asics(2);
+                switch.shape = shape;
+                switch
+            }
+        };
+        let instances = self.instances();
+        for (instance, base) in &instances {
+            let image = switch.image(&local(base.as_str(), LOCAL).latest());
+            switch.local_start(instance, &image);
+            switch.set_owner(instance.feature.as_str(), Owner::Kube);
+        }
+        let mut site = Site { switch, agent: Agent::default() };
+        site.settle_ages();
+        State {
+            site,
+            lives: vec![Life::default(); instances.len()],
+            reload: Reload::default(),
+            history: History::default(),
+            left: self.bounds,
+            broken: None,
+        }
+    }
+}
+
+/// What an exploration has to come by, so that it is known to explore something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// A version is promoted.
+    Promoted,
+    /// A second one is.
+    PromotedAgain,
+    /// The image that came with SONiC is removed.
+    CleanedUp,
+    /// systemd runs the feature from a promoted image.
+    FellBack,
+    /// An operator has rolled back.
+    RolledBack,
+    /// A call that came too late was refused, or failed.
+    Refused,
+}
+
+impl Reach {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Promoted, Self::PromotedAgain, Self::CleanedUp, Self::FellBack, Self::RolledBack, Self::Refused];
+
+    /// In words.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Promoted => "a version is promoted",
+            Self::PromotedAgain => "one is promoted after another",
+            Self::CleanedUp => "the image that came with SONiC is cleaned up",
+            Self::FellBack => "systemd starts a promoted image",
+            Self::RolledBack => "an operator rolls back",
+            Self::Refused => "a call is refused or fails",
+        }
+    }
+
+    /// Whether a state shows it.
+    #[must_use]
+    pub fn holds(self, state: &State, instances: &[(Instance, Base)]) -> bool {
+        let Some((instance, base)) = instances.first() else { return false };
+        let (site, history) = (&state.site, &state.history);
+        match self {
+            Self::Promoted => history.promoted.contains_key(base),
+            Self::PromotedAgain => history.previous.contains_key(base) && !history.pulled.is_empty(),
+            Self::CleanedUp => !site.switch.observation.images.contains_key(&local(base.as_str(), LOCAL).id()),
+            Self::FellBack => {
+                let local = site.local(instance).filter(|local| site.runs(local));
+                let image = local.and_then(|local| site.container(&local)).map(|container| container.image);
+                image.is_some() && image.as_ref() == history.promoted.get(base)
+            }
+            Self::RolledBack => history.is_rollback.contains(base),
+            Self::Refused => {
+                let execution = site.agent.execution.as_ref();
+                let has_failed = site.switch.memory.units.get(base).is_some_and(|unit| unit.error.is_some());
+                has_failed || execution.is_some_and(|it| !it.skipped.is_empty() || !it.refused.is_empty())
+            }
+        }
+    }
+}

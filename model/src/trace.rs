@@ -1,0 +1,139 @@
+//! A counterexample in words: each action, and what changed by it.
+
+use std::fmt::Write;
+
+use imgmgrd_decision::decide::ContainerStatus;
+use stateright::Path;
+
+use crate::action::Action;
+use crate::explore::{Exploration, next_call};
+use crate::state::State;
+
+/// The way to a state, action by action.
+pub(crate) fn of(model: &Exploration, path: Path<State, Action>) -> String {
+    let mut text = String::new();
+    let mut shown: Vec<String> = Vec::new();
+    let steps = path.into_vec();
+    let last = steps.len() - 1;
+    for (number, (state, action)) in steps.into_iter().enumerate() {
+        let facts = facts(&state);
+        let gone = shown.iter().filter(|fact| !facts.contains(fact));
+        gone.for_each(|fact| text.push_str(&format!("        - {fact}\n")));
+        let new = facts.iter().filter(|fact| !shown.contains(fact));
+        new.for_each(|fact| text.push_str(&format!("        + {fact}\n")));
+        shown = facts;
+        if let Some(action) = action {
+            write!(text, "{:4}. {}", number + 1, action.words(&model.instances)).unwrap_or_default();
+            if let (Action::Step | Action::StepFails | Action::StepUnanswered, Some((_, step))) =
+                (&action, next_call(&state))
+            {
+                write!(text, ": {}", labelled(&state, &step.to_string())).unwrap_or_default();
+            }
+            text.push('\n');
+        }
+        if number == last {
+            let trouble = model.trouble(&state).map(|trouble| format!("left alone from here: {trouble}"));
+            let what = state.broken.as_ref().map(ToString::to_string).or(trouble).unwrap_or_default();
+            writeln!(text, "      => {}", labelled(&state, &what)).unwrap_or_default();
+        }
+    }
+    text
+}
+
+/// What a person needs to know of a state, a line each.
+fn facts(state: &State) -> Vec<String> {
+    let switch = &state.site.switch;
+    let seen = &switch.observation;
+    let mut facts = Vec::new();
+    for (id, image) in seen.images.iter() {
+        let names: Vec<String> =
+            image.references.iter().filter(|name| name.tag().is_some()).map(ToString::to_string).collect();
+        let names = if names.is_empty() { "no tag".to_owned() } else { names.join(", ") };
+        facts.push(format!("image {}: {names}", switch.labels.of(id)));
+    }
+    for (id, container) in seen.containers.iter() {
+        let status = match (container.status, &container.details) {
+            (ContainerStatus::Running, Some(details)) => {
+                let at = details.started_at.as_str().trim_start_matches("2026-11-21T");
+                let health = if details.unhealthy { ", unhealthy" } else { "" };
+                format!("runs since {at}{health}")
+            }
+            (status, _) => format!("{status:?}").to_lowercase(),
+        };
+        let image = switch.labels.of(&container.image);
+        facts.push(format!("container {} ({}) of {image}: {status}", container.name, id.short()));
+    }
+    for (key, row) in &seen.state {
+        let place = if seen.asics.is_empty() { String::new() } else { format!("{} ", key.namespace) };
+        let container = row.container_id.get().map_or(String::new(), |id| format!("{id:?}"));
+        facts.push(format!(
+            "row {place}{}: owner {}, remote {}, {}, version {}, stable {}, last {}, container {container}",
+            key.key,
+            word(row.current_owner.get()),
+            word(row.remote_state.get()),
+            word(row.system_state.get()),
+            word(row.container_version.get()),
+            word(row.stable_version.get()),
+            word(row.last_version.get()),
+        ));
+    }
+    if !seen.config_initialized {
+        facts.push("CONFIG_DB is being loaded".to_owned());
+    }
+    for (base, unit) in &switch.memory.units {
+        let image = |image: &imgmgrd_decision::domain::ImageId| switch.labels.of(image);
+        let of = |promotion: &Option<imgmgrd_decision::decide::Promotion>| {
+            promotion.as_ref().map_or_else(|| "-".to_owned(), |promotion| image(&promotion.image))
+        };
+        let previous: Vec<_> = unit.previous.iter().map(|proven| image(&proven.image)).collect();
+        facts.push(format!(
+            "memory {base}: intends {}, promoted {}{}, before {previous:?}, rolled back from {}",
+            of(&unit.intention),
+            of(&unit.promoted),
+            if unit.finished { " (finished)" } else { "" },
+            unit.rolled_back.as_ref().map_or_else(|| "-".to_owned(), image),
+        ));
+        let known: Vec<_> = unit.images.iter().map(|(id, arrival)| format!("{} {arrival:?}", image(id))).collect();
+        facts.push(format!("memory {base}: images {}", known.join(", ")));
+    }
+    for (instance, memory) in &switch.memory.instances {
+        let takeover = memory.takeover.as_ref().map_or_else(
+            || "none".to_owned(),
+            |takeover| {
+                let mark = imgmgrd_decision::decide::Mark::Takeover(takeover.mark(instance));
+                let age =
+                    switch.marks.get(&mark).map_or_else(|| "old".to_owned(), |at| format!("{} s", switch.clock - at));
+                format!(
+                    "{} ({}), since {age} and a head start of {}",
+                    takeover.version,
+                    takeover.container.short(),
+                    takeover.head_start
+                )
+            },
+        );
+        let failed = memory.failed.as_ref().map_or_else(String::new, |failed| format!(", failed {}", failed.version));
+        facts.push(format!("memory {}: takeover {takeover}{failed}", instance.container_name()));
+    }
+    if let Some(execution) = &state.site.agent.execution {
+        let steps: Vec<String> = execution.steps().map(|step| labelled(state, &step.to_string())).collect();
+        facts.push(match state.site.agent.has_begun {
+            false => format!("agent is about to\n            {}", steps.join("\n            ")),
+            true => format!("agent goes on, {} left of its plan", steps.len()),
+        });
+    }
+    if seen.just_started {
+        facts.push("agent has just started".to_owned());
+    }
+    facts
+}
+
+fn word<T: ToString>(value: Option<&T>) -> String {
+    value.map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+/// Labels in place of image ids.
+fn labelled(state: &State, text: &str) -> String {
+    state.site.switch.labels.iter().fold(text.to_owned(), |text, (id, label)| {
+        text.replace(&id.to_string(), &format!("<{label}>")).replace(&format!("{id:.19}"), &format!("<{label}>"))
+    })
+}
