@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build deb test model demo soak bench fuzz generate fmt clippy msrv deny root clean
+.PHONY: help setup build deb test model demo soak bench fuzz generate layout fmt clippy msrv deny root clean
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ fuzz: ## look for bytes that break something, by libFuzzer; ARGS="TARGET SECONDS
 generate: ## write schema/, man/, completions/, debian/changelog and debian/copyright anew, after a change to what they are made of
 	@$(CARGO) run --locked --quiet --features generate --example generate
 	@./scripts/debian-files.py
+
+layout: root setup ## find out anew which functions the running agent does not need, and write link/seldom.ld (root, valgrind)
+	@./scripts/layout.py
 
 fmt: ## format the code
 	@$(CARGO) fmt --all
