@@ -53,7 +53,13 @@ impl Stage<'_> {
                 self.shared.record().holds.disconnected = Hold::begin();
                 self.hold("the control plane is away", time, Ending::Connect);
             }
-            Event::RowTrap => *lock(&self.shared.trap) = Trap::Set,
+            Event::RowTrap => {
+                let mut trap = lock(&self.shared.trap);
+                // One that has sprung is still to be noticed.
+                if *trap == Trap::None {
+                    *trap = Trap::Set;
+                }
+            }
             Event::RowGone { feature, time } => {
                 let name = FEATURES[feature].name;
                 self.says("script", format_args!("deletes FEATURE|{name} of STATE_DB"));

@@ -100,7 +100,11 @@ impl<'a> Stage<'a> {
             self.waiting.push_back(*happening);
         }
         let deadline = Instant::now() + LONG;
-        while !(self.waiting.is_empty() && self.endings.is_empty() && self.orders.is_empty()) {
+        let is_quiet = |stage: &Self| {
+            let has_sprung = matches!(*lock(&stage.shared.trap), Trap::Sprung(_));
+            stage.waiting.is_empty() && stage.endings.is_empty() && stage.orders.is_empty() && !has_sprung
+        };
+        while !is_quiet(self) {
             if Instant::now() > deadline {
                 return Err(Stop::wrong(format!("the round does not end: {:?} {:?}", self.waiting, self.endings)));
             }

@@ -412,11 +412,10 @@ fn history_row(instance: &crate::domain::Instance, entry: &state::Entry) -> RowC
 }
 
 #[cfg(test)]
-mod looks;
-
-#[cfg(test)]
 mod tests {
     use super::*;
+
+    mod looks;
 
     #[test]
     fn a_history_row_is_by_the_schema() {

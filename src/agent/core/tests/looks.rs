@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::*;
+use super::super::*;
 use crate::decide::{
     Container, ContainerDetails, ContainerStatus, FeatureConfiguration, FeatureState, Image, ImageVersion,
     KubeletLabels, Observation, Owner, RemoteState, SystemState,
