@@ -21,7 +21,7 @@ pub(crate) fn measure(bench: &Bench<'_>, table: &mut Table) {
     std::thread::sleep(Duration::from_secs(effort.idle));
     let (after, commands) = (Figures::of(agent.pid()), redis.commands_processed() - commands - question);
     let within = |what: &str| format!("idle for {} s: {what}", effort.idle);
-    table.line("idle: memory, PSS", mib(after.pss), Unit::MiB, Some(4.0));
+    table.line("idle: memory, PSS", mib(after.pss), Unit::MiB, Some(3.0));
     table.line("idle: memory, RSS", mib(after.rss), Unit::MiB, None);
     table.line("idle: threads", after.threads as f64, Unit::Count, Some(1.0));
     table.line(within("CPU ticks of 10 ms"), (after.ticks - before.ticks) as f64, Unit::Count, Some(0.0));
