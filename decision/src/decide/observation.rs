@@ -37,6 +37,13 @@ pub struct Observation {
     pub orders: BTreeMap<Feature, Order>,
     /// This is the first look of a process that has just started: what stands may have begun before.
     pub just_started: bool,
+    /// The namespaces whose databases cannot be read now. Their rows are as they were last read, if ever: what rests on
+    /// them is unknown.
+    pub unreadable: BTreeSet<Namespace>,
+    /// The memory cannot be saved: what has to be remembered before it is done must not be done.
+    pub memory_unsaved: bool,
+    /// The units whose plan the check of the promises refused, and why: nothing is planned for them.
+    pub stopped: BTreeMap<Base, String>,
 }
 
 impl Observation {
@@ -291,6 +298,8 @@ pub enum ContainerStatus {
     Restarting,
     /// It was created and never started, has exited, or is being or could not be removed.
     Stopped,
+    /// The engine uses a word for it that this agent does not know.
+    Unknown,
 }
 
 impl ContainerStatus {

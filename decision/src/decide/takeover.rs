@@ -274,7 +274,7 @@ fn ending(takeover: &Takeover, rows: &InstanceRows<'_>, standing: &Standing, obs
         ContainerStatus::Stopped => return Ending::Exited,
         ContainerStatus::Paused => return Ending::Paused,
         ContainerStatus::Restarting => return Ending::Restarted,
-        ContainerStatus::Running => {}
+        ContainerStatus::Running | ContainerStatus::Unknown => {}
     }
     if let Some(details) = &container.details {
         if details.started_at != takeover.started_at {
