@@ -110,7 +110,7 @@ impl Once {
         let mut execution = self.core.begin(plan);
         while let Some(step) = execution.step().cloned() {
             let went = match &step {
-                Step::RecordVersions { row, stable, last } => {
+                Step::RecordVersions { row, stable, last, .. } => {
                     self.core.record_versions(row, stable, last.as_ref()).await
                 }
                 _ => carry_out(self.engine.clone(), step).await,

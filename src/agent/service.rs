@@ -452,7 +452,7 @@ impl Service {
     async fn stepped(&mut self, went: Went) {
         let Acting::Executing(mut execution, _) = std::mem::replace(&mut self.acting, Acting::Idle) else { return };
         let went = match execution.step().cloned() {
-            Some(Step::RecordVersions { row, stable, last }) => {
+            Some(Step::RecordVersions { row, stable, last, .. }) => {
                 self.core.record_versions(&row, &stable, last.as_ref()).await
             }
             _ => went,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::observation::RowKey;
-use crate::domain::{Base, ContainerId, ImageId, Reference, StartedAt, Version};
+use super::observation::{NamedContainer, RowKey};
+use crate::domain::{Base, ContainerId, ImageId, Reference, StartedAt, Value, Version};
 
 /// The actions of each unit, in the order in which they are to be carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +58,12 @@ impl Purpose {
     pub fn is_required(&self) -> bool {
         matches!(self, Self::Promote(_) | Self::RollBack(_) | Self::RestoreLatest(_))
     }
+
+    /// Whether it is clean-up, step 4 of the promotion: it goes behind steps 1 to 3 of every unit.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        matches!(self, Self::DropLocalTag(_) | Self::KeepLocalImage(_) | Self::RemoveImage(_))
+    }
 }
 
 /// One change to the engine or to STATE_DB. Steps carry ids, never bare tags: what a tag names is checked right before.
@@ -87,6 +93,8 @@ pub enum Step {
     RecordVersions {
         /// The row.
         row: RowKey,
+        /// The `container_id` that it had.
+        container_id: Value<NamedContainer>,
         /// `container_stable_version`.
         stable: Version,
         /// `container_last_version`; none leaves it as it is.
@@ -116,7 +124,7 @@ impl fmt::Display for Step {
             Self::RemoveContainer { container, name, image } => {
                 write!(f, "remove stopped container {name} ({container:.12}, of image {image:.19})")
             }
-            Self::RecordVersions { row, stable, last } => {
+            Self::RecordVersions { row, stable, last, .. } => {
                 write!(f, "write STATE_DB FEATURE|{}", row.key)?;
                 if row.namespace != crate::domain::Namespace::Host {
                     write!(f, " of {}", row.namespace)?;

@@ -229,7 +229,12 @@ pub(super) fn record_versions(
                 last_version(&row.stable_version, &row.last_version, &promotion.version, memory)
             };
             let last = last.filter(|last| !row.last_version.is(last));
-            Step::RecordVersions { row: key.clone(), stable: promotion.version.clone(), last }
+            Step::RecordVersions {
+                row: key.clone(),
+                container_id: row.container_id.clone(),
+                stable: promotion.version.clone(),
+                last,
+            }
         })
         .collect();
     (!steps.is_empty()).then(|| Action { purpose: Purpose::RecordVersions(promotion.version.clone()), steps })

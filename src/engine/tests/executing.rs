@@ -157,6 +157,7 @@ async fn redis_steps_are_refused() {
     let engine = crate::engine::Engine::connect("/nowhere").unwrap();
     let step = Step::RecordVersions {
         row: crate::decide::RowKey { namespace: crate::domain::Namespace::Host, key: "snmp".parse().unwrap() },
+        container_id: crate::domain::Value::Absent,
         stable: "1".parse().unwrap(),
         last: None,
     };

@@ -59,6 +59,7 @@ fn what_is_wrong_with_a_plan() {
     let promote = || tag(&k("84"), "B:latest", Some(&k("60")), Some(&proof));
     let record = |key: &str, stable: &str| Step::RecordVersions {
         row: RowKey { namespace: crate::domain::Namespace::Host, key: feature(key) },
+        container_id: switch.row(&on_host(key)).container_id,
         stable: version(stable),
         last: None,
     };

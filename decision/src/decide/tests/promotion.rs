@@ -327,6 +327,18 @@ fn a_row_deleted_meanwhile_is_not_brought_back() {
 }
 
 #[test]
+fn the_versions_are_not_written_to_a_row_that_is_about_another_container_by_then() {
+    let (mut switch, _) = stable(Switch::telemetry(), &kube(BASE, V84));
+    let decision = switch.look();
+    switch.write(&on_host("telemetry"), |row| row.container_id = Value::read(Some("0123456789ab")));
+    let before = switch.row(&on_host("telemetry"));
+    let actions = &decision.plan.units[&base(BASE)];
+    let record = actions.iter().find(|action| matches!(action.purpose, Purpose::RecordVersions(_))).unwrap();
+    assert_eq!(switch.carry_out(record), Err(Refusal::Changed));
+    assert_eq!(switch.row(&on_host("telemetry")), before);
+}
+
+#[test]
 fn an_error_is_published_while_a_retry_is_due() {
     let (mut switch, _) = stable(Switch::telemetry(), &kube(BASE, V84));
     let _ = switch.look();
