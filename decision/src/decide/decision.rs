@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::index::Index;
 use super::instances;
-use super::memory::{Mark, Memory, Now};
+use super::memory::{InstanceMemory, Mark, Memory, Now};
 use super::observation::{Observation, Owner};
 use super::plan::Plan;
 use super::policy::Policy;
+use super::promises::{self, Violation};
 use super::promotion;
 use super::report::{InstanceReport, Observing, Reason, Report, Stability, Wake};
 use super::takeover::{self, Assessment, Standing};
@@ -30,8 +31,8 @@ pub struct Decision {
 ///
 /// Pure: the same arguments always give the same result. `now` holds the ages of the marks in `memory`.
 pub fn decide(observation: &Observation, memory: &Memory, policy: &Policy, now: &Now) -> Decision {
-    let index = Index::new(observation, memory);
-    let assessments: Vec<Assessment<'_>> = instances::instances(observation, memory)
+    let index = Index::new(observation, memory, None);
+    let assessments: Vec<Assessment<'_>> = instances::instances(observation, memory, None)
         .into_iter()
         .map(|rows| takeover::assess(rows, &index, memory, policy, now))
         .collect();
@@ -44,35 +45,101 @@ pub fn decide(observation: &Observation, memory: &Memory, policy: &Policy, now: 
 
     let mut decision = Decision { plan: Plan::default(), report: Report::default(), memory: Memory::default() };
     for (base, members) in &members {
-        let unit = unit::decide(base, members, &index, memory, policy, now);
-        for member in members {
-            let report = describe(member, Some((base, &unit)), policy);
-            decision.report.instances.insert(member.rows.instance.clone(), report);
-        }
-        decision.report.wakes.extend(unit.wakes);
-        decision.report.units.insert((*base).clone(), unit.report);
-        if let Some(memory) = unit.memory {
-            decision.memory.units.insert((*base).clone(), memory);
-        }
-        if !unit.actions.is_empty() {
-            decision.plan.units.insert((*base).clone(), unit.actions);
-        }
+        decision.add_unit(base, members, unit::decide(base, members, &index, memory, policy, now), policy);
     }
     // A unit whose image name is not known now is remembered as it is.
     for (base, unit) in memory.units.iter().filter(|(base, _)| !members.contains_key(*base)) {
         decision.memory.units.insert(base.clone(), unit.clone());
     }
-    for assessment in &assessments {
-        let instance = &assessment.rows.instance;
-        if assessment.base.is_err() {
-            decision.report.instances.insert(instance.clone(), describe(assessment, None, policy));
-        }
-        if assessment.memory != super::memory::InstanceMemory::default() {
-            decision.memory.instances.insert(instance.clone(), assessment.memory.clone());
-        }
-        decision.report.wakes.extend(wake(assessment, policy));
+    for assessment in assessments.iter().filter(|assessment| assessment.base.is_err()) {
+        decision.add_instance(assessment, None, policy);
     }
     decision
+}
+
+/// Decides, has the promises judge the plan, and where they are against it decides again with those units stopped.
+/// The units that are stopped by this, and why.
+pub fn decide_checked(
+    observation: &Observation,
+    memory: &Memory,
+    policy: &Policy,
+    now: &Now,
+) -> (Decision, BTreeMap<Base, Violation>) {
+    checked(observation, policy, |observation| decide(observation, memory, policy, now))
+}
+
+/// Decides one unit alone, as [`decide_checked`] does with all: plan and report are of this unit and its instances, and
+/// only they change in the memory. Why it is stopped, if this stops it.
+///
+/// An instance that is not in `ctr_image_names.json` is one of the unit's as long as its container says so: what becomes of
+/// it when it no longer does is for [`decide`] to find out.
+pub fn decide_unit(
+    base: &Base,
+    observation: &Observation,
+    memory: &Memory,
+    policy: &Policy,
+    now: &Now,
+) -> (Decision, Option<Violation>) {
+    let (decision, mut violations) = checked(observation, policy, |observation| {
+        let index = Index::new(observation, memory, Some(base));
+        let assessments: Vec<Assessment<'_>> = instances::instances(observation, memory, Some(base))
+            .into_iter()
+            .map(|rows| takeover::assess(rows, &index, memory, policy, now))
+            .filter(|assessment| assessment.base.as_ref() == Ok(base))
+            .collect();
+        let members: Vec<&Assessment<'_>> = assessments.iter().collect();
+        let mut decision = Decision { plan: Plan::default(), report: Report::default(), memory: memory.clone() };
+        if !members.is_empty() {
+            members.iter().for_each(|member| {
+                decision.memory.instances.remove(&member.rows.instance);
+            });
+            decision.memory.units.remove(base);
+            decision.add_unit(base, &members, unit::decide(base, &members, &index, memory, policy, now), policy);
+        }
+        decision
+    });
+    (decision, violations.remove(base))
+}
+
+/// Decides, and where the promises are against the plan of a unit decides again with that unit stopped.
+pub(super) fn checked(
+    observation: &Observation,
+    policy: &Policy,
+    decide: impl Fn(&Observation) -> Decision,
+) -> (Decision, BTreeMap<Base, Violation>) {
+    let decision = decide(observation);
+    let violations = promises::check(observation, &decision.memory, policy, &decision.plan);
+    if violations.is_empty() {
+        return (decision, violations);
+    }
+    let mut observation = observation.clone();
+    observation.stopped.extend(violations.iter().map(|(base, violation)| (base.clone(), violation.to_string())));
+    (decide(&observation), violations)
+}
+
+impl Decision {
+    /// What was decided for a unit, and what that says of its instances.
+    fn add_unit(&mut self, base: &Base, members: &[&Assessment<'_>], unit: UnitDecision, policy: &Policy) {
+        for member in members {
+            self.add_instance(member, Some((base, &unit)), policy);
+        }
+        let UnitDecision { actions, report, memory, wakes, held: _, stopped: _, last_version: _ } = unit;
+        self.report.wakes.extend(wakes);
+        self.report.units.insert(base.clone(), report);
+        self.memory.units.extend(memory.map(|memory| (base.clone(), memory)));
+        if !actions.is_empty() {
+            self.plan.units.insert(base.clone(), actions);
+        }
+    }
+
+    fn add_instance(&mut self, assessment: &Assessment<'_>, unit: Option<(&Base, &UnitDecision)>, policy: &Policy) {
+        let instance = &assessment.rows.instance;
+        self.report.instances.insert(instance.clone(), describe(assessment, unit, policy));
+        self.report.wakes.extend(wake(assessment, policy));
+        if assessment.memory != InstanceMemory::default() {
+            self.memory.instances.insert(instance.clone(), assessment.memory.clone());
+        }
+    }
 }
 
 /// When an observed takeover becomes stable.
@@ -139,6 +206,9 @@ fn standing_stability(
     is_stable: bool,
     observing: Reason,
 ) -> (Stability, Reason) {
+    if let Some(reason) = &unit.stopped {
+        return (Stability::Error, reason.clone());
+    }
     let memory = unit.memory.as_ref();
     let error = memory.and_then(|memory| memory.error.as_ref()).filter(|_| !unit.actions.is_empty());
     let is_covered = promotion::covers(memory.and_then(|memory| memory.promoted.as_ref()), member);
@@ -164,13 +234,13 @@ impl Observation {
     /// Every instance that has a row, or had one while CONFIG_DB is being loaded.
     #[must_use]
     pub fn instances(&self, memory: &Memory) -> Vec<Instance> {
-        instances::instances(self, memory).into_iter().map(|rows| rows.instance).collect()
+        instances::instances(self, memory, None).into_iter().map(|rows| rows.instance).collect()
     }
 
     /// The instances that are to be owned by kube.
     #[must_use]
     pub fn instances_of_kube(&self, memory: &Memory) -> Vec<Instance> {
-        instances::instances(self, memory)
+        instances::instances(self, memory, None)
             .into_iter()
             .filter(|rows| {
                 rows.set_owner(memory.instances.get(&rows.instance), self.config_initialized).is(&Owner::Kube)

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use super::index::Index;
 use super::memory::UnitMemory;
-use super::observation::{Image, ImageVersion, Order, Owner, SystemState};
+use super::observation::{Image, ImageVersion, Observation, Order, Owner, SystemState};
 use super::policy::{FeaturePolicy, Policy};
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Age, ImageId, IteratorExt as _, Version};
+use crate::domain::{Age, Base, ImageId, IteratorExt as _, Version};
 
 /// The policies of all features that share a unit, taken together: the careful side wins.
 pub(super) struct UnitPolicy {
-    /// Every feature allows it.
-    enabled: bool,
+    /// What forbids any change to the engine for this unit.
+    pub(super) forbidden: Option<Reason>,
     /// Every feature allows it.
     cleanup: bool,
     /// The longest.
@@ -26,12 +26,12 @@ pub(super) struct UnitPolicy {
 
 impl UnitPolicy {
     /// Merges the policies of the members' features.
-    pub(super) fn new(members: &[&Assessment<'_>], policy: &Policy) -> Self {
+    pub(super) fn new(base: &Base, members: &[&Assessment<'_>], index: &Index<'_>, policy: &Policy) -> Self {
         let policies: Vec<&FeaturePolicy> =
             members.iter().map(|member| policy.of(&member.rows.instance.feature)).collect();
         let default = FeaturePolicy::default();
         Self {
-            enabled: policies.iter().all(|policy| policy.enabled),
+            forbidden: forbidden(base, &policies, index.observation),
             cleanup: policies.iter().all(|policy| policy.cleanup),
             stable_time: policies.iter().map(|policy| policy.stable_time).max().unwrap_or(default.stable_time),
             keep_versions: policies.iter().map(|policy| policy.keep_versions).max().unwrap_or(default.keep_versions),
@@ -45,13 +45,14 @@ pub(super) fn order(members: &[&Assessment<'_>], index: &Index<'_>) -> Option<Or
     members.iter().find_map(|member| index.observation.orders.get(&member.rows.instance.feature)).copied()
 }
 
-/// What forbids any change to the engine for this unit.
-pub(super) fn any_change(index: &Index<'_>, policy: &UnitPolicy) -> Option<Reason> {
-    if index.observation.kubernetes.disabled {
+fn forbidden(base: &Base, policies: &[&FeaturePolicy], observation: &Observation) -> Option<Reason> {
+    if let Some(violation) = observation.stopped.get(base) {
+        Some(Reason::Violation(violation.clone()))
+    } else if observation.kubernetes.disabled {
         Some(Reason::KubernetesDisabled)
-    } else if !index.observation.config_initialized {
+    } else if !observation.config_initialized {
         Some(Reason::ConfigurationNotInitialized)
-    } else if !policy.enabled {
+    } else if policies.iter().any(|policy| !policy.enabled) {
         Some(Reason::PolicyDisabled)
     } else {
         None
@@ -69,7 +70,9 @@ pub(super) fn promotion(
 ) -> Option<Reason> {
     let others = not_stable_on(members, image);
     let under_takeover = || members.iter().filter(|member| member.takeover().is_some());
-    any_change(index, policy)
+    policy
+        .forbidden
+        .clone()
         .or_else(|| (!others.is_empty()).then_some(Reason::OtherInstances(others)))
         .or_else(|| {
             under_takeover().any(|member| member.rows.configuration.is_none()).then_some(Reason::ConfigurationAbsent)
@@ -112,7 +115,9 @@ fn not_stable_on(members: &[&Assessment<'_>], image: &ImageId) -> BTreeSet<crate
 /// What forbids cleaning up after a promotion.
 pub(super) fn clean_up(index: &Index<'_>, images: &[(ImageId, &Image)], policy: &UnitPolicy) -> Option<Reason> {
     let is_unread = || images.iter().any(|(_, image)| image.version == ImageVersion::NotRead);
-    any_change(index, policy)
+    policy
+        .forbidden
+        .clone()
         .or_else(|| (index.observation.kubernetes.connected == Some(false)).then_some(Reason::Disconnected))
         .or_else(|| (!policy.cleanup).then_some(Reason::CleanUpDisabled))
         .or_else(|| is_unread().then_some(Reason::ImagesNotRead))

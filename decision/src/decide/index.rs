@@ -44,8 +44,8 @@ pub(super) struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    /// Builds the look-ups.
-    pub(super) fn new(observation: &'a Observation, memory: &'a Memory) -> Self {
+    /// Builds the look-ups; with `only`, no more of them than that unit needs.
+    pub(super) fn new(observation: &'a Observation, memory: &'a Memory, only: Option<&Base>) -> Self {
         let mut index = Self {
             observation,
             images: HashMap::new(),
@@ -57,6 +57,9 @@ impl<'a> Index<'a> {
         };
         for (id, image) in observation.images.iter() {
             let mut bases = image.references.iter().map(|reference| reference.repository.base());
+            if only.is_some_and(|only| bases.clone().all(|base| base != only)) {
+                continue;
+            }
             let Some(first) = bases.next() else { continue };
             if bases.all(|base| base == first) {
                 index.images.entry(first).or_default().push(Named { id: *id, image, is_shared: false });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::memory::{InstanceMemory, Memory};
 use super::observation::{FeatureConfiguration, FeatureState, NamedContainer, Observation, Owner, RowKey};
-use crate::domain::{Feature, Instance, Namespace, Value};
+use crate::domain::{Base, Feature, Instance, Namespace, Value};
 
 /// One instance of a feature and all that its rows say.
 #[derive(Clone, Debug)]
@@ -31,13 +31,25 @@ impl InstanceRows<'_> {
     }
 }
 
-/// Every instance that has a row, or had one while CONFIG_DB is being loaded.
-pub(super) fn instances<'a>(observation: &'a Observation, memory: &Memory) -> Vec<InstanceRows<'a>> {
+/// Every instance that has a row, or had one while CONFIG_DB is being loaded. With `only`, at least those of that image
+/// name, and no more than need be: to say for sure takes their containers.
+pub(super) fn instances<'a>(
+    observation: &'a Observation,
+    memory: &Memory,
+    only: Option<&Base>,
+) -> Vec<InstanceRows<'a>> {
+    let may_be_asked_for = |feature: &Feature| {
+        let named = observation.image_names.get(feature);
+        only.is_none_or(|only| named.is_none_or(|named| named == only))
+    };
+    // The row `bgp1` may be about `bgp`.
+    let may_have_another_name =
+        |row: &RowKey| !observation.asics.is_empty() && row.key.as_str().ends_with(|c: char| c.is_ascii_digit());
     let mut found = BTreeMap::new();
-    for row in observation.configuration.keys() {
+    for row in observation.configuration.keys().filter(|row| may_be_asked_for(&row.key)) {
         add_configured(observation, row, &mut found);
     }
-    for row in observation.state.keys() {
+    for row in observation.state.keys().filter(|row| may_be_asked_for(&row.key) || may_have_another_name(row)) {
         let instance = instance_of_state_row(observation, memory, row);
         // A row of a feature that has no instance there (the host's row of a purely per-ASIC feature) means nothing.
         if configuration_of(observation, &instance).is_none() {
@@ -47,7 +59,8 @@ pub(super) fn instances<'a>(observation: &'a Observation, memory: &Memory) -> Ve
     if !observation.config_initialized {
         found.extend(memory.instances.keys().map(|instance| (instance.clone(), ())));
     }
-    found.into_keys().map(|instance| read(observation, instance)).collect()
+    let asked_for = found.into_keys().filter(|instance| may_be_asked_for(&instance.feature));
+    asked_for.map(|instance| read(observation, instance)).collect()
 }
 
 /// SONiC's rule (featured): on a multi-ASIC switch the scopes say where a feature runs, else it runs on the host.

@@ -27,7 +27,7 @@ pub fn check(observation: &Observation, memory: &Memory, policy: &Policy, plan: 
     if plan.is_empty() {
         return BTreeMap::new();
     }
-    let by_name = ByName::new(observation);
+    let by_name = ByName::new(observation, plan);
     plan.units
         .iter()
         .filter_map(|(base, actions)| {

@@ -1,6 +1,6 @@
 //! Rollback: an operator makes the last version the local `latest` again.
 
-use super::holding::{self, UnitPolicy};
+use super::holding::UnitPolicy;
 use super::index::Index;
 use super::memory::{Promotion, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
@@ -16,11 +16,10 @@ pub(super) fn target(
     members: &[&Assessment<'_>],
     memory: &UnitMemory,
     names: &NamesOnDisk<'_>,
-    index: &Index<'_>,
     policy: &UnitPolicy,
 ) -> Result<Promotion, Reason> {
-    if let Some(reason) = holding::any_change(index, policy) {
-        return Err(reason);
+    if let Some(reason) = &policy.forbidden {
+        return Err(reason.clone());
     }
     let is_another = |image: &ImageId| {
         names.latest() != Some(*image) && memory.promoted.as_ref().is_none_or(|promoted| promoted.image != *image)

@@ -26,6 +26,8 @@ pub(super) struct UnitDecision {
     pub(super) memory: Option<UnitMemory>,
     /// Why stable takeovers are not promoted.
     pub(super) held: Option<Reason>,
+    /// Why the unit is stopped.
+    pub(super) stopped: Option<Reason>,
     /// Which version is to be kept as a fallback.
     pub(super) last_version: Option<Version>,
     /// When to look again for the sake of the images.
@@ -44,7 +46,7 @@ pub(super) fn decide(
     let remembered = memory.units.get(base);
     let is_kube = members.iter().any(|member| member.set_owner == Some(Owner::Kube));
     let mut unit = remembered.cloned().unwrap_or_default();
-    let unit_policy = UnitPolicy::new(members, policy);
+    let unit_policy = UnitPolicy::new(base, members, index, policy);
     // Of a unit that Kubernetes has never had to do with, nothing is remembered.
     let is_known = is_kube || remembered.is_some();
     let begins = remembered.is_none() || has_begun(members);
@@ -73,7 +75,7 @@ pub(super) fn decide(
     let stands = promoted.as_ref().filter(|promotion| members.iter().any(|m| promotion::covers(Some(promotion), m)));
     let is_unrecorded = |rollback: &&Promotion| rollback.is_rollback() && (unit.intention.is_some() || !unit.finished);
     let recorded = stands.or_else(|| promoted.as_ref().filter(is_unrecorded));
-    if let Some(promotion) = recorded.filter(|_| holding::any_change(index, &unit_policy).is_none()) {
+    if let Some(promotion) = recorded.filter(|_| unit_policy.forbidden.is_none()) {
         let action = promotion::record_versions(promotion, members, &unit);
         let is_done = actions.is_empty() && action.is_none();
         unit.finished |= promotion.is_rollback() && unit.intention.is_none() && is_done;
@@ -125,7 +127,8 @@ pub(super) fn decide(
     };
     // An operator may roll back what Kubernetes is no longer to own.
     let memory = (is_known || unit.intention.is_some()).then_some(unit);
-    UnitDecision { actions, report, memory, held, last_version, wakes }
+    let stopped = unit_policy.forbidden.filter(|reason| matches!(reason, Reason::Violation(_)));
+    UnitDecision { actions, report, memory, held, stopped, last_version, wakes }
 }
 
 /// What is to become of `latest`.
@@ -156,7 +159,7 @@ fn promote(
         unit.intention.take().filter(|intention| intention.is_rollback() && names.image(&intention.image).is_some());
     let order = holding::order(members, index);
     let rollback = match order {
-        Some(Order::Rollback) => match roll_back::target(members, unit, names, index, policy) {
+        Some(Order::Rollback) => match roll_back::target(members, unit, names, policy) {
             Ok(rollback) => {
                 promoting.order = Some(Ok(rollback.version.clone()));
                 roll_back::begin(rollback.clone(), members, unit, names);
@@ -171,7 +174,7 @@ fn promote(
     };
     if let Some(rollback) = rollback {
         // One that a crash or a failure interrupted goes on.
-        if holding::any_change(index, policy).is_none() {
+        if policy.forbidden.is_none() {
             promoting.actions.extend(roll_back::action(&rollback, base, members, &mut names.clone(), index));
         }
         unit.intention = Some(rollback);
@@ -186,7 +189,7 @@ fn promote(
         });
     }
     promoting.actions.iter().flat_map(|action: &Action| &action.steps).for_each(|step| names.apply(step));
-    if members.iter().any(|member| promotion::is_kube(member)) && holding::any_change(index, policy).is_none() {
+    if members.iter().any(|member| promotion::is_kube(member)) && policy.forbidden.is_none() {
         if let Some(restoring) = promotion::restore_latest(base, unit, names) {
             restoring.steps.iter().for_each(|step| names.apply(step));
             promoting.actions.push(restoring);
@@ -197,14 +200,9 @@ fn promote(
 
 /// A rollback that a crash cut short after its tag is written to the rows first: what is promoted next takes from them
 /// which version was stable before it, and that is not the one that was rolled back from.
-fn is_rollback_unrecorded(
-    members: &[&Assessment<'_>],
-    unit: &UnitMemory,
-    index: &Index<'_>,
-    policy: &UnitPolicy,
-) -> bool {
+fn is_rollback_unrecorded(members: &[&Assessment<'_>], unit: &UnitMemory, policy: &UnitPolicy) -> bool {
     let rollback = unit.promoted.as_ref().filter(|promoted| promoted.is_rollback() && !unit.finished);
-    holding::any_change(index, policy).is_none()
+    policy.forbidden.is_none()
         && rollback.is_some_and(|rollback| promotion::record_versions(rollback, members, unit).is_some())
 }
 
@@ -235,7 +233,7 @@ fn promote_stable(
             }
             let is_rollback = unit.promoted.as_ref().is_some_and(Promotion::is_rollback);
             let rest = if is_rollback { finish(members, unit, names, index, policy) } else { None };
-            if rest.is_some() || is_rollback_unrecorded(members, unit, index, policy) {
+            if rest.is_some() || is_rollback_unrecorded(members, unit, policy) {
                 // One after the other.
                 promoting.actions.extend(rest);
                 promoting.next = Some(due.version);
@@ -277,7 +275,7 @@ fn finish(
     let promoted = unit.promoted.clone().filter(|_| !unit.finished)?;
     let is_rollback = promoted.is_rollback();
     let is_covered = members.iter().any(|member| promotion::covers(Some(&promoted), member));
-    if !(is_covered || is_rollback) || holding::any_change(index, policy).is_some() {
+    if !(is_covered || is_rollback) || policy.forbidden.is_some() {
         return None;
     }
     let steps = promotion::remove_stale_containers(members, names, index);

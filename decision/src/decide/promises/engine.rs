@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::memory::UnitMemory;
 use super::super::observation::{Image, Observation};
-use super::super::plan::Step;
+use super::super::plan::{Plan, Step};
 use crate::domain::{Base, ContainerId, ImageId, IteratorExt as _, Reference, Repository, Version};
 
 /// What is on the disk.
@@ -19,7 +19,7 @@ pub(super) struct Engine {
     removed: BTreeSet<ContainerId>,
 }
 
-/// The images of an observation by image name, put in order once for all units.
+/// The images of an observation by image name, put in order once for all units of a plan.
 pub(super) struct ByName<'a> {
     observation: &'a Observation,
     named: BTreeMap<&'a Base, BTreeMap<&'a ImageId, &'a Image>>,
@@ -27,11 +27,14 @@ pub(super) struct ByName<'a> {
 }
 
 impl<'a> ByName<'a> {
-    pub(super) fn new(observation: &'a Observation) -> Self {
-        let mut this = Self { observation, named: BTreeMap::new(), users: BTreeMap::new() };
+    pub(super) fn new(observation: &'a Observation, plan: &'a Plan) -> Self {
+        let named = plan.units.keys().map(|base| (base, BTreeMap::new())).ordered();
+        let mut this = Self { observation, named, users: BTreeMap::new() };
         for (id, image) in observation.images.iter() {
             for reference in &image.references {
-                this.named.entry(reference.repository.base()).or_default().insert(id, image);
+                if let Some(images) = this.named.get_mut(reference.repository.base()) {
+                    images.insert(id, image);
+                }
             }
         }
         for (id, container) in observation.containers.iter() {

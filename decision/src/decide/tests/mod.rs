@@ -1,5 +1,6 @@
 //! The rules of the reference's section 3, each as a table of cases on the pure decision.
 
+mod checked;
 mod clean_up;
 mod histories;
 mod identity;
