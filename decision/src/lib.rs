@@ -3,6 +3,10 @@
 //! A crate of its own, so that the compiler holds the decision to that, and so that it is compiled for speed while all
 //! around it is compiled for size.
 
+pub mod controller;
 pub mod decide;
 pub mod domain;
 pub mod execution;
+mod outcome;
+
+pub use outcome::StepOutcome;

@@ -1,0 +1,325 @@
+//! The units' way from one state to the next, and which of them may go.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::event::{Acted, Effect, Reading, Rows};
+use super::newer::{News, Seen};
+use super::unit::{Asked, Lane, Unit, UnitState, lane};
+use super::{Controller, Engine, removed, wake_at};
+use crate::decide::{Action, Purpose};
+use crate::domain::{Base, IteratorExt as _};
+use crate::outcome::StepOutcome;
+
+/// How many units are cleaned up at once: enough to hide the engine's latency.
+const REMOVALS: usize = 4;
+
+/// How long anything that is under way counts as healthy. What takes longer hangs, or removes gigabytes: others neither wait
+/// for it nor does it take their place.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Controller {
+    /// When something is to be done though nothing happens; then [`Event::Wake`](super::Event::Wake) is due.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Duration> {
+        if self.is_stopping || !self.is_ready() {
+            return None;
+        }
+        let deadlines = self.report.wakes.iter().filter_map(|wake| wake_at(wake, &self.stamps));
+        let deadlines = deadlines.filter(|at| *at > self.decided_at);
+        let is_planned = |base: &Base| self.plan.units.contains_key(base);
+        let retries = self.units.iter().filter(|(base, unit)| is_planned(base) && unit.state == UnitState::Idle);
+        let retries = retries.filter_map(|(_, unit)| unit.retry.due()).filter(|_| self.engine == Engine::Reachable);
+        let publishing = self.publishing.retry.due().filter(|_| self.publishing.is_due);
+        let impatience = self.waits_for_others().then(|| self.units.values().filter_map(|unit| unit.state.since()));
+        let impatience =
+            impatience.into_iter().flatten().map(|since| since + PATIENCE).filter(|at| *at > self.decided_at);
+        let all = deadlines.chain(retries).chain(publishing).chain(self.saving.retry.due()).chain(impatience);
+        all.min()
+    }
+
+    /// A removal that may be done but for what others do.
+    fn waits_for_others(&self) -> bool {
+        self.engine == Engine::Reachable
+            && self.plan.units.iter().any(|(base, actions)| match self.units.get(base) {
+                None => true,
+                Some(unit) => unit.state == UnitState::Idle && unit.next(actions).is_some(),
+            })
+    }
+
+    /// The units that are in the middle of a promotion: nothing is published of them until it is done, has failed, or hangs.
+    pub fn promoting(&self, now: Duration) -> impl Iterator<Item = &Base> {
+        let is_promoting = move |unit: &Unit| {
+            unit.state.lane() == Some(Lane::Promotion) && unit.state.since().is_some_and(|since| now < since + PATIENCE)
+        };
+        self.units.iter().filter(move |(_, unit)| is_promoting(unit)).map(|(base, _)| base)
+    }
+
+    /// Why a unit cannot take up a command now: it is busy, and has been for long.
+    pub(super) fn hangs(&self, base: &Base, now: Duration) -> Option<String> {
+        let unit = self.units.get(base)?;
+        let since = unit.state.since().filter(|since| now >= *since + PATIENCE)?;
+        let what =
+            unit.state.action().map_or_else(|| "reading it again".to_owned(), |action| action.purpose.to_string());
+        Some(format!("the agent has waited {} s for the engine ({what}); try again later", (now - since).as_secs()))
+    }
+
+    /// What has waited for long enough may be tried again.
+    pub(super) fn retry(&mut self, now: Duration) {
+        for unit in self.units.values_mut().filter(|unit| unit.has_failed() && !unit.retry.waits(now)) {
+            unit.try_again();
+        }
+    }
+
+    /// What could not be read may be readable again.
+    pub(super) fn try_blocked_again(&mut self, now: Duration) {
+        self.units.values_mut().filter(|unit| unit.is_blocked).for_each(|unit| unit.retry.at_once(now));
+    }
+
+    /// Whether a unit is decided on by itself, now or soon: it is in the middle of something, or about to be.
+    pub(super) fn is_to_be_decided_alone(&self, base: &Base) -> bool {
+        let unit = self.units.get(base);
+        let is_under_way = unit.is_some_and(|unit| unit.state != UnitState::Idle);
+        is_under_way || (self.may_act() && self.next(base).is_some())
+    }
+
+    fn may_act(&self) -> bool {
+        self.engine == Engine::Reachable && !self.is_stopping
+    }
+
+    /// The action that a unit may begin.
+    fn next(&self, base: &Base) -> Option<&Action> {
+        let actions = self.plan.units.get(base)?;
+        self.units.get(base).map_or(actions.first(), |unit| unit.next(actions))
+    }
+
+    /// Lets units begin that may: promotions at once, removals when no promotion is under way, a few at a time.
+    pub(super) fn schedule(&mut self, now: Duration) {
+        if !self.is_ready() || !self.may_act() {
+            return;
+        }
+        let is_idle = |base: &Base| self.units.get(base).is_none_or(|unit| unit.state == UnitState::Idle);
+        let asked = self.units.iter().filter(|(_, unit)| matches!(unit.command, Some(Asked::Pending(_))));
+        let mut promotions: BTreeSet<Base> =
+            asked.map(|(base, _)| base).filter(|base| is_idle(base)).cloned().ordered();
+        let mut removals = Vec::new();
+        for base in self.plan.units.keys().filter(|base| is_idle(base)) {
+            match self.next(base).map(lane) {
+                Some(Lane::Promotion) => drop(promotions.insert(base.clone())),
+                Some(Lane::Removal) if !promotions.contains(base) => removals.push(base.clone()),
+                Some(Lane::Removal) | None => {}
+            }
+        }
+        promotions.into_iter().for_each(|base| self.begin_reading(base, Lane::Promotion, now));
+        let under_way = |lane: Lane| {
+            let in_lane = self.units.values().filter(move |unit| unit.state.lane() == Some(lane));
+            in_lane.filter(|unit| unit.state.since().is_some_and(|since| now < since + PATIENCE)).count()
+        };
+        if under_way(Lane::Promotion) > 0 {
+            return;
+        }
+        let free = REMOVALS.saturating_sub(under_way(Lane::Removal));
+        // In turn: first those that come after the one that was cleaned up last.
+        let start = removals.iter().position(|base| Some(base) > self.cleaned_last.as_ref()).unwrap_or(0);
+        removals.rotate_left(start);
+        for base in removals.into_iter().take(free) {
+            self.cleaned_last = Some(base.clone());
+            self.begin_reading(base, Lane::Removal, now);
+        }
+        self.settle_doubts(now);
+    }
+
+    /// When nothing is under way any more, what is known from after the last lists is settled by new ones.
+    fn settle_doubts(&mut self, now: Duration) {
+        if !self.newer.is_empty() && self.units.values().all(|unit| unit.state == UnitState::Idle) {
+            self.ask_for_lists(now);
+        }
+    }
+
+    fn begin_reading(&mut self, base: Base, lane: Lane, now: Duration) {
+        let Some(request) = self.request(&base, lane) else { return };
+        self.units.entry(base.clone()).or_default().state = UnitState::Reading { asked: now, lane };
+        self.effects.push(Effect::ReadUnit { base, request });
+    }
+
+    /// A unit was read again: decides on it, and on what is done next.
+    pub(super) fn read(&mut self, base: &Base, reading: Result<Reading, String>, now: Duration) {
+        let Some(Unit { state: UnitState::Reading { asked, lane: reading_for }, .. }) = self.units.get(base) else {
+            return;
+        };
+        let (asked, reading_for) = (*asked, *reading_for);
+        let reading = match reading {
+            Ok(reading) => reading,
+            Err(why) => return self.not_read(base, &why, now),
+        };
+        if self.snapshot_began > asked {
+            // Lists that are newer, or not: only another reading tells.
+            return self.begin_reading(base.clone(), reading_for, now);
+        }
+        let Some(request) = self.request(base, reading_for) else { return };
+        let Reading { rows, containers, latest } = reading;
+        if !self.is_known(&rows) {
+            self.take_rows(rows);
+        }
+        if latest.is_some_and(|image| !self.observation.images.contains_key(&image)) {
+            self.ask_for_lists(now);
+        }
+        self.newer.add(News::Read(request, Seen { containers, latest }), now, &mut self.observation);
+        self.decide_and_go_on(base, reading_for, now);
+    }
+
+    fn decide_and_go_on(&mut self, base: &Base, reading_for: Lane, now: Duration) {
+        self.put_command(base);
+        self.decide_alone(base, now);
+        self.observation.orders.clear();
+        self.plan_unit(base, now);
+        let actions = self.plan.units.get(base).map_or(&[][..], Vec::as_slice);
+        let Some(unit) = self.units.get_mut(base) else { return };
+        let next = unit.next(actions).filter(|action| reading_for == Lane::Removal || lane(action) == Lane::Promotion);
+        if let Some(action) = next.filter(|_| !self.is_stopping) {
+            unit.state = UnitState::Decided { action: action.clone(), since: now };
+        }
+        self.answer(base);
+    }
+
+    /// A unit that is in the middle of nothing has a new plan.
+    pub(super) fn plan_unit(&mut self, base: &Base, now: Duration) {
+        let actions = self.plan.units.get(base).map_or(&[][..], Vec::as_slice);
+        let longest = actions.first().map_or(self.pauses.clean_up, |action| self.longest_pause(&action.purpose));
+        let Some(unit) = self.units.get_mut(base) else { return };
+        unit.state = UnitState::Idle;
+        if unit.planned(actions, base, longest, now) {
+            self.refuse_taken(base, "what was done had no effect; somebody else changes the same");
+        }
+    }
+
+    /// Whether the rows say what is known.
+    fn is_known(&self, rows: &Rows) -> bool {
+        let (known, read) = (&self.observation, &rows.observation);
+        known.unreadable == read.unreadable
+            && known.config_initialized == read.config_initialized
+            && known.kubernetes == read.kubernetes
+            && known.asics == read.asics
+            && known.configuration == read.configuration
+            && known.state == read.state
+            && known.image_names == read.image_names
+            && known.packages == read.packages
+            && self.policy == rows.policy
+    }
+
+    fn not_read(&mut self, base: &Base, why: &str, now: Duration) {
+        let longest = self.pauses.promotion;
+        if let Some(unit) = self.units.get_mut(base) {
+            unit.state = UnitState::Idle;
+            unit.is_blocked = true;
+            unit.retry.failed(base, longest, now);
+        }
+        self.note_error(base, Some(format!("it cannot be read again: {why}")));
+        self.refuse(base, &format!("it cannot be read: {why}"));
+        self.is_stale = true;
+    }
+
+    /// Begins the first step of each action that is decided on. What has to be remembered of it is saved.
+    pub(super) fn begin_decided(&mut self) {
+        for (base, unit) in &mut self.units {
+            let UnitState::Decided { action, since } = &unit.state else { continue };
+            let (action, since) = (action.clone(), *since);
+            if let Some(step) = action.steps.first().cloned() {
+                self.effects.push(Effect::Step { base: base.clone(), step });
+            }
+            unit.state = UnitState::Acting { action, done: 0, reclaimed: 0, since };
+        }
+    }
+
+    /// A step has ended.
+    pub(super) fn stepped(&mut self, base: &Base, outcome: StepOutcome, now: Duration) {
+        let Some(unit) = self.units.get_mut(base) else { return };
+        let UnitState::Acting { action, done, reclaimed, .. } = &mut unit.state else { return };
+        let Some(step) = action.steps.get(*done).cloned() else { return };
+        if let StepOutcome::Done { reclaimed: freed } = outcome {
+            (*done, *reclaimed) = (*done + 1, *reclaimed + freed);
+            match action.steps.get(*done).cloned() {
+                Some(next) => self.effects.push(Effect::Step { base: base.clone(), step: next }),
+                None => {
+                    let (action, reclaimed) = (action.clone(), *reclaimed);
+                    self.acted(base, action, StepOutcome::Done { reclaimed }, now);
+                }
+            }
+            return self.newer.add(News::Done(step), now, &mut self.observation);
+        }
+        let action = action.clone();
+        if let (StepOutcome::InUse, Some(image)) = (&outcome, removed(&step)) {
+            self.observation.refused.insert(*image);
+        }
+        self.acted(base, action, outcome, now);
+    }
+
+    /// An action has ended. Whatever comes next of its unit, it is read again before it.
+    fn acted(&mut self, base: &Base, action: Action, outcome: StepOutcome, now: Duration) {
+        let longest = self.longest_pause(&action.purpose);
+        let lane = lane(&action);
+        self.effects.push(Effect::Acted(Acted {
+            base: base.clone(),
+            action: action.clone(),
+            outcome: outcome.clone(),
+        }));
+        match outcome {
+            StepOutcome::Done { .. } => {
+                if let Some(unit) = self.units.get_mut(base) {
+                    unit.done(action);
+                }
+                self.note_error(base, None);
+            }
+            // The engine is asked again when something is gone that could have stood in the way.
+            StepOutcome::InUse => {}
+            StepOutcome::Changed(why) => {
+                self.refuse_taken(base, &why);
+                self.settle(base, action, longest, now);
+                return;
+            }
+            StepOutcome::Failed(why) => {
+                let why = format!("could not {}: {why}", action.purpose);
+                self.refuse_taken(base, &why);
+                self.note_error(base, Some(why));
+                self.settle(base, action, longest, now);
+                return;
+            }
+        }
+        match lane {
+            Lane::Promotion if !self.is_stopping => self.begin_reading(base.clone(), lane, now),
+            // It is read again when it is its turn.
+            Lane::Promotion | Lane::Removal => {
+                self.decide_alone(base, now);
+                self.plan_unit(base, now);
+            }
+        }
+    }
+
+    /// What is on the engine is known when its lists were read again.
+    fn settle(&mut self, base: &Base, action: Action, longest: Duration, now: Duration) {
+        let Some(unit) = self.units.get_mut(base) else { return };
+        unit.put_off(action, base, longest, now);
+        unit.state = UnitState::Settling { since: now };
+        self.ask_for_lists(now);
+    }
+
+    /// Asks for the engine's lists, unless they are awaited.
+    pub(super) fn ask_for_lists(&mut self, now: Duration) {
+        if self.lists_asked.is_none_or(|asked| asked < now) {
+            self.lists_asked = Some(now);
+            self.effects.push(Effect::ReadEngine);
+        }
+    }
+
+    fn note_error(&mut self, base: &Base, error: Option<String>) {
+        if let Some(unit) = self.memory.units.get_mut(base).filter(|unit| unit.error != error) {
+            unit.error = error;
+            self.are_marks_saved = false;
+            self.is_stale = true;
+        }
+    }
+
+    fn longest_pause(&self, purpose: &Purpose) -> Duration {
+        if purpose.is_removal() { self.pauses.clean_up } else { self.pauses.promotion }
+    }
+}
