@@ -12,8 +12,8 @@ use super::retry::{Retries, longest_pause};
 use crate::clock;
 use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, Written};
 use crate::decide::promises::{Violation, check};
-use crate::decide::{Decision, Plan, Policy, Reason, Report, RowKey, Stability, Step, decide};
-use crate::domain::{Base, IteratorExt as _, Version};
+use crate::decide::{Decision, NamedContainer, Plan, Policy, Reason, Report, RowKey, Stability, Step, decide};
+use crate::domain::{Base, IteratorExt as _, Value, Version};
 use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
 use crate::failpoint;
 use crate::logging::{LogLevel, Logging};
@@ -72,7 +72,7 @@ pub(super) struct Core {
     level: LogLevel,
     /// The `container_id` of each row that the plan under way writes to, when that plan was made. The rows are read on
     /// while it is carried out.
-    planned_for: BTreeMap<RowKey, Option<String>>,
+    planned_for: BTreeMap<RowKey, Value<NamedContainer>>,
     /// What was given back and not yet published.
     reclaimed: BTreeMap<Base, u64>,
     /// What was logged last of each instance.
@@ -81,8 +81,6 @@ pub(super) struct Core {
     is_save_failing: bool,
     /// Events that are in the history and not yet in STATE_DB.
     unpublished: Vec<RowChange>,
-    /// The full read of the databases after which it was seen to that the history is in STATE_DB.
-    history_published_after: u64,
 }
 
 impl Core {
@@ -113,7 +111,6 @@ impl Core {
             said: Said::new(),
             is_save_failing: false,
             unpublished: Vec::new(),
-            history_published_after: 0,
         })
     }
 
@@ -255,8 +252,9 @@ impl Core {
             Step::RecordVersions { row, .. } => Some(row),
             _ => None,
         });
-        let known = self.databases.rows();
-        self.planned_for = rows.map(|row| (row.clone(), known.container_id(row).map(str::to_owned))).ordered();
+        let known = &self.observer.observation().state;
+        let container_id = |row| known.get(row).map(|state| state.container_id.clone()).unwrap_or_default();
+        self.planned_for = rows.map(|row| (row.clone(), container_id(row))).ordered();
         Execution::new(plan)
     }
 
@@ -267,7 +265,7 @@ impl Core {
     }
 
     /// Publishes what the report says, except of units that are being acted on.
-    pub(super) async fn publish(&mut self, decided: &Decided, busy: &BTreeSet<Base>) -> Result<(), DatabaseError> {
+    pub(super) async fn publish(&mut self, decided: &Decided, busy: &BTreeSet<Base>) -> Result<(), AgentError> {
         let account = account::account(
             &decided.report,
             self.databases.rows(),
@@ -284,11 +282,13 @@ impl Core {
         if changes.is_empty() { Ok(()) } else { self.write(changes).await }
     }
 
-    async fn write(&mut self, changes: Vec<RowChange>) -> Result<(), DatabaseError> {
+    async fn write(&mut self, changes: Vec<RowChange>) -> Result<(), AgentError> {
         failpoint::reach(failpoint::BEFORE_PUBLISH);
-        let written = self.databases.publish(changes).await;
+        let published = self.databases.publish(changes).await;
+        self.databases.apply_published(&published);
         failpoint::reach(failpoint::AFTER_PUBLISH);
-        written
+        let error = published.not_written.first().map(|refused| AgentError::NotDone(refused.error.to_string()));
+        error.map_or(Ok(()), Err)
     }
 
     /// Adds events to the history, and gives the rows that publish them.
@@ -314,11 +314,7 @@ impl Core {
     /// What of the history is not in STATE_DB: the newest events, or once after each full read whatever is missing, as
     /// after a reboot or when Redis was emptied.
     fn unpublished(&mut self) -> Vec<RowChange> {
-        let newest = std::mem::take(&mut self.unpublished);
-        let full_reads = self.databases.full_reads();
-        if std::mem::replace(&mut self.history_published_after, full_reads) == full_reads {
-            return newest;
-        }
+        self.unpublished.clear();
         let rows = self.databases.rows();
         let instances = self.observer.observation().instances(self.store.memory());
         let mut changes = Vec::new();
@@ -338,8 +334,8 @@ impl Core {
         if let Some(failed) = failed(failpoint::BEFORE_STEP) {
             return failed;
         }
-        let container_id = self.planned_for.get(row).cloned().flatten();
-        let went = match self.databases.record_versions(row, container_id.as_deref(), stable, last).await {
+        let container_id = self.planned_for.get(row).cloned().unwrap_or_default();
+        let went = match self.databases.record_versions(row, &container_id, stable, last).await {
             Ok(Written::Changed | Written::Unchanged | Written::RowGone) => Went::Done { reclaimed: 0 },
             Ok(Written::RowChanged) => Went::Skipped("the row is about another container now".to_owned()),
             Err(error) => Went::Failed(error.to_string()),

@@ -121,6 +121,6 @@ impl Once {
     }
 
     async fn publish(&mut self, decided: &Decided) -> Result<(), AgentError> {
-        Ok(self.core.publish(decided, &BTreeSet::new()).await?)
+        self.core.publish(decided, &BTreeSet::new()).await
     }
 }

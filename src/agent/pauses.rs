@@ -1,15 +1,9 @@
 //! When to wait though there is something to do.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::engine::EngineError;
-
-/// The pause between two looks at rows: at first too short to be felt, longer while changes keep coming.
-const FIRST_GAP: Duration = Duration::from_millis(1);
-const LONGEST_GAP: Duration = Duration::from_millis(50);
 
 /// How long nothing is acted on after what was to be acted on could not be read again.
 #[derive(Default)]
@@ -46,32 +40,5 @@ impl Hold {
         if std::mem::take(self).is_told {
             tracing::info!("the engine can be read again");
         }
-    }
-}
-
-/// How soon rows are looked at again: at once after a quiet time, ever less often in a burst.
-pub(super) struct Pace {
-    gap: Duration,
-    last: Option<Instant>,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { gap: FIRST_GAP, last: None }
-    }
-}
-
-impl Pace {
-    /// When rows may be looked at again.
-    pub(super) fn until(&self) -> Instant {
-        self.last.map_or_else(Instant::now, |last| last + self.gap)
-    }
-
-    /// Rows are looked at now.
-    pub(super) fn looked(&mut self) {
-        let now = Instant::now();
-        let is_burst = self.last.is_some_and(|last| now < last + 2 * self.gap);
-        self.gap = if is_burst { (self.gap * 2).min(LONGEST_GAP) } else { FIRST_GAP };
-        self.last = Some(now);
     }
 }

@@ -14,12 +14,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::control::{Asked, Control};
 use super::core::{AgentError, Core, Decided, carry_out};
 use super::execution::{Execution, Went};
-use super::pauses::{Hold, Pace};
+use super::pauses::Hold;
 use super::service_manager::ServiceManager;
 use crate::clock;
 use crate::database::{self, Databases};
 use crate::decide::{Action, Mark, Plan, Step};
-use crate::domain::{Base, IteratorExt as _};
+use crate::domain::{Base, IteratorExt as _, Namespace};
 use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
 use crate::logging::Logging;
 use crate::settings::{Overrides, Settings};
@@ -69,7 +69,6 @@ pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Loggin
         shown_by: 0,
         control: control.ok(),
         ordered: None,
-        pace: Pace::default(),
         resync_at: Instant::now() + RESYNC,
         settings: settings.clone(),
         overrides: overrides.clone(),
@@ -126,7 +125,6 @@ struct Service {
     control: Option<Control>,
     /// What an operator asked for and was not told yet what came of.
     ordered: Option<InHand>,
-    pace: Pace,
     resync_at: Instant,
     /// As they were at the start.
     settings: Settings,
@@ -180,7 +178,6 @@ impl Service {
     /// Sleeps until there is something to do.
     async fn wake(&mut self, stop: &mut [Signal; 2]) -> Wake {
         let due = self.due();
-        let pause = self.pace.until();
         let ping = self.manager.ping_at();
         let unsaved = self.unsaved.until;
         tokio::select! {
@@ -195,7 +192,7 @@ impl Service {
                 // The watcher ends only with this service.
                 Err(_) => Wake::Stop,
             },
-            () = async { sleep_until(pause).await; self.core.databases.changed().await } => Wake::Rows,
+            () = self.core.databases.changed() => Wake::Rows,
             Some(asked) = next_request(&mut self.control), if self.ordered.is_none() => Wake::Asked(asked),
             Some(()) = self.hangup.recv() => Wake::Reload,
             () = sleep_until(self.resync_at) => Wake::Resync,
@@ -242,10 +239,8 @@ impl Service {
     }
 
     async fn rows_changed(&mut self) {
-        self.pace.looked();
-        let read = self.core.databases.read().await;
-        // What went wrong was logged by the connection; the rows of other servers were read.
-        self.has_rows |= read.is_ok();
+        // Each server is read on its own: without the host's rows nothing is known, without an ASIC's the others' are.
+        self.has_rows |= !self.core.databases.unreadable().contains_key(&Namespace::Host);
         if self.has_rows {
             self.core.see_rows();
             self.tell_interest();

@@ -197,14 +197,16 @@ pub(super) fn texts(answer: Value) -> RedisResult<Vec<String>> {
     items(answer)?.into_iter().map(text).collect()
 }
 
-/// Bytes as text. What is not UTF-8 gets a replacement character, which is in no grammar of this domain: such a value is
-/// refused where it is read.
 fn text(value: Value) -> RedisResult<String> {
     match value {
-        Value::BulkString(mut bytes) => {
-            bytes.truncate(MOST_BYTES);
-            Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
-        }
+        Value::BulkString(bytes) => Ok(text_of(bytes)),
         _ => Err(unexpected("no string")),
     }
+}
+
+/// Bytes as text. What is not UTF-8 gets a replacement character, which is in no grammar of this domain: such a value is
+/// refused where it is read.
+pub(super) fn text_of(mut bytes: Vec<u8>) -> String {
+    bytes.truncate(MOST_BYTES);
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
