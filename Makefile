@@ -16,7 +16,8 @@ setup: ## install what building and testing take (Debian packages; no service is
 build: ## the release binary, target/release/imgmgrd
 	@$(CARGO) build --release --locked
 
-deb: setup ## the Debian package, target/package/sonic-imgmgrd_*.deb; ARGS are dpkg-buildpackage's
+deb: root setup ## the Debian package, target/package/sonic-imgmgrd_*.deb; ARGS are dpkg-buildpackage's (root)
+	@./scripts/msrv.sh build
 	@./scripts/deb.sh $(if $(ARGS),'' $(ARGS))
 
 test: root setup msrv ## everything: dependencies, formatting, lints, all tests on real servers (root)
@@ -65,4 +66,4 @@ clean: ## remove what was built
 	@$(CARGO) clean
 
 root:
-	@[ "$$(id -u)" -eq 0 ] || { echo "This starts a private dockerd, which takes root. Run as root: sudo -E env PATH=\"\$$PATH\" make $(MAKECMDGOALS)" >&2; exit 1; }
+	@[ "$$(id -u)" -eq 0 ] || { echo "This starts a private dockerd or enters a private Debian system, which takes root. Run as root: sudo -E env PATH=\"\$$PATH\" make $(MAKECMDGOALS)" >&2; exit 1; }
