@@ -126,9 +126,9 @@ fn more_lines_than_there_is_room_for() {
     (0..LINES).for_each(|n| tracing::info!(n, "{}", "x".repeat(700)));
 }
 
-/// What arrives of all that an agent says while nobody reads.
+/// What arrives of all that an agent says while nobody reads: on a pipe, or on a socket, of which the other end is given.
 #[expect(clippy::disallowed_methods, reason = "a test that starts itself anew; the agent spawns no process")]
-fn what_arrives(mut reader: impl Read, stderr: OwnedFd, journal_stream: &str) -> Vec<String> {
+fn what_arrives(stderr: Stdio, journal_stream: &str, socket: Option<UnixStream>) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "logging::tests::more_lines_than_there_is_room_for"])
         .env("JOURNAL_STREAM", journal_stream)
@@ -140,22 +140,25 @@ fn what_arrives(mut reader: impl Read, stderr: OwnedFd, journal_stream: &str) ->
     wait_until("it has said all", Duration::from_secs(30), || child.try_wait().unwrap().is_some());
     assert!(child.wait().unwrap().success());
     let mut said = String::new();
-    reader.read_to_string(&mut said).unwrap();
+    match socket {
+        Some(mut socket) => socket.read_to_string(&mut said).unwrap(),
+        None => child.stderr.unwrap().read_to_string(&mut said).unwrap(),
+    };
     said.lines().map(str::to_owned).collect()
 }
 
 #[test]
 fn a_reader_that_is_stuck_loses_lines_and_stops_nobody() {
-    let (reader, stderr) = std::io::pipe().unwrap();
-    let said = what_arrives(reader, stderr.into(), "");
+    let said = what_arrives(Stdio::piped(), "", None);
     // What arrives is whole, from the first on.
     assert!((10..LINES).contains(&said.len()), "{}", said.len());
     assert!(said.iter().enumerate().all(|(n, line)| line.ends_with(&format!("Z NOTICE {} n={n}", "x".repeat(700)))));
 
     // systemd gives the agent a socket of the journal's.
-    let (reader, stderr) = UnixStream::pair().unwrap();
+    let (journal, stderr) = UnixStream::pair().unwrap();
     let stat = rustix::fs::fstat(&stderr).unwrap();
-    let said = what_arrives(reader, stderr.into(), &format!("{}:{}", stat.st_dev, stat.st_ino));
+    let stream = format!("{}:{}", stat.st_dev, stat.st_ino);
+    let said = what_arrives(OwnedFd::from(stderr).into(), &stream, Some(journal));
     assert!((10..LINES).contains(&said.len()), "{}", said.len());
     assert!(said.iter().enumerate().all(|(n, line)| *line == format!("<5>{} n={n}", "x".repeat(700))));
 }
