@@ -6,3 +6,6 @@
 pub mod decide;
 pub mod domain;
 pub mod execution;
+mod outcome;
+
+pub use outcome::StepOutcome;
