@@ -14,7 +14,7 @@ use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, 
 use crate::decide::promises::{Violation, check};
 use crate::decide::{Decision, Plan, Policy, Reason, Report, RowKey, Stability, Step, decide};
 use crate::domain::{Base, IteratorExt as _, Version};
-use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
+use crate::engine::{self, Engine, EngineError, Interest, Snapshot};
 use crate::failpoint;
 use crate::logging::{LogLevel, Logging};
 use crate::policy_rows::{PolicyReader, PolicyRows};
@@ -383,20 +383,14 @@ impl Core {
     }
 
     /// Puts in a picture that was read right now.
-    pub(super) fn see_picture(&mut self, picture: &Picture) {
+    pub(super) fn see_picture(&mut self, picture: &Snapshot) {
         self.observer.see_picture(picture);
     }
 }
 
 /// Carries out one step of the engine's.
 pub(super) async fn carry_out(engine: Engine, step: Step) -> Went {
-    match engine::execute(&engine, &step).await {
-        Ok(Outcome::Done { reclaimed }) => Went::Done { reclaimed },
-        Ok(Outcome::AlreadyDone) => Went::Done { reclaimed: 0 },
-        Ok(Outcome::InUse) => Went::InUse,
-        Ok(Outcome::Skipped(why)) => Went::Skipped(why.to_string()),
-        Err(error) => Went::Failed(error.to_string()),
-    }
+    engine::execute(&engine, &step).await.into()
 }
 
 /// `CONTAINER_IMAGE_HISTORY|<feature>|<n>`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::database::Rows;
 use crate::decide::{Memory, NamedContainer, Observation};
 use crate::domain::{Base, IteratorExt as _, Value};
-use crate::engine::{Interest, Picture};
+use crate::engine::{Interest, Snapshot};
 use crate::files::{self, Loaded, RemoteCtrConfig};
 use crate::settings::PathSettings;
 
@@ -74,7 +74,7 @@ impl Observer {
     }
 
     /// Puts the engine's picture in.
-    pub fn see_picture(&mut self, picture: &Picture) {
+    pub fn see_picture(&mut self, picture: &Snapshot) {
         self.observation.images = Arc::clone(&picture.images);
         self.observation.containers = Arc::clone(&picture.containers);
         self.has_seen_engine = true;

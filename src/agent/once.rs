@@ -9,7 +9,7 @@ use super::execution::Execution;
 use super::orders::{Reply, Request};
 use crate::database::{self, Databases};
 use crate::decide::{Plan, Step};
-use crate::engine::{Dirty, Engine, Reader};
+use crate::engine::{Engine, Reader};
 use crate::logging::Logging;
 use crate::settings::Settings;
 use crate::state::{StateDirectory, StateError};
@@ -87,7 +87,7 @@ struct Once {
 impl Once {
     async fn open(settings: &Settings, directory: StateDirectory, logging: Arc<Logging>) -> Result<Self, AgentError> {
         let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
-        let engine = Engine::connect(&settings.engine.host.to_string())?;
+        let engine = Engine::new(settings.engine.host.clone());
         let databases = Databases::connect_once(&config).await?;
         let mut core = Core::new(settings, directory, databases, logging)?;
         core.see_rows();
@@ -98,7 +98,7 @@ impl Once {
         self.core.databases.read_again().await?;
         self.core.see_rows();
         // A second read may find what only the first showed to be of interest: the image name of an unnamed feature.
-        let picture = self.reader.read(Dirty::everything(), &self.core.interest()).await?;
+        let picture = self.reader.read(&self.core.interest()).await?;
         self.core.see_picture(&picture);
         let decided = self.core.look(&BTreeSet::new())?;
         self.core.save_marks();

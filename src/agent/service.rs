@@ -20,7 +20,7 @@ use crate::clock;
 use crate::database::{self, Databases};
 use crate::decide::{Action, Mark, Plan, Step};
 use crate::domain::{Base, IteratorExt as _};
-use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
+use crate::engine::{self, Engine, EngineError, Interest, Reader, Snapshot, State, Watcher};
 use crate::logging::Logging;
 use crate::settings::{Overrides, Settings};
 use crate::state::StateDirectory;
@@ -44,11 +44,11 @@ pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Loggin
     let stop = stop_signals().map_err(AgentError::Signal)?;
     let hangup = signal(SignalKind::hangup()).map_err(AgentError::Signal)?;
     let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
-    let engine = Engine::connect(&settings.engine.host.to_string())?;
+    let engine = Engine::new(settings.engine.host.clone());
     let directory = StateDirectory::open(&settings.paths.state_dir)?;
     let core = Core::new(settings, directory, Databases::new(&config), logging)?;
     let (interest, interested) = watch::channel(Interest::default());
-    let watcher = Arc::new(engine::watch(engine.clone(), interested));
+    let watcher = engine::watch(Reader::new(engine.clone()), interested);
     let control = Control::listen(&settings.paths.state_dir).map_err(|error| {
         tracing::warn!(%error, "no control socket: promote and rollback need the agent to be stopped");
     });
@@ -66,7 +66,7 @@ pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Loggin
         unsaved: Hold::default(),
         carried_out: Plan::default(),
         acted_on: BTreeSet::new(),
-        shown_by: 0,
+        shown_by: Duration::ZERO,
         control: control.ok(),
         ordered: None,
         pace: Pace::default(),
@@ -84,7 +84,7 @@ enum Acting {
     /// Nothing.
     Idle,
     /// Reading again what these units are about to be acted on for.
-    Confirming(BTreeSet<Base>, JoinHandle<Result<Picture, EngineError>>),
+    Confirming(BTreeSet<Base>, JoinHandle<Result<Snapshot, EngineError>>),
     /// Carrying out a step.
     Executing(Box<Execution>, JoinHandle<Went>),
 }
@@ -100,7 +100,7 @@ enum Wake {
     Reload,
     Ping,
     Asked(Asked),
-    Confirmed(Result<Picture, EngineError>),
+    Confirmed(Result<Snapshot, EngineError>),
     Stepped(Went),
 }
 
@@ -108,7 +108,7 @@ struct Service {
     core: Core,
     engine: Engine,
     engine_state: watch::Receiver<State>,
-    watcher: Arc<Watcher>,
+    watcher: Watcher,
     interest: watch::Sender<Interest>,
     generation: u64,
     has_rows: bool,
@@ -121,8 +121,8 @@ struct Service {
     carried_out: Plan,
     /// The units of which no picture shows yet what was done to them.
     acted_on: BTreeSet<Base>,
-    /// The answer of the watcher that will show it.
-    shown_by: u64,
+    /// When it was done, by the boot-time clock.
+    shown_by: Duration,
     control: Option<Control>,
     /// What an operator asked for and was not told yet what came of.
     ordered: Option<InHand>,
@@ -260,9 +260,9 @@ impl Service {
             // Something happened on the engine: what was in use may not be any more.
             self.core.observer.observation_mut().refused.clear();
         }
-        if let Some(picture) = &state.picture {
+        if let Some(picture) = &state.snapshot {
             self.hold.end();
-            if state.answers >= self.shown_by && !matches!(self.acting, Acting::Executing(..)) {
+            if state.began >= self.shown_by && !matches!(self.acting, Acting::Executing(..)) {
                 self.acted_on.clear();
             }
             self.core.see_picture(picture);
@@ -309,7 +309,7 @@ impl Service {
     /// Decides and publishes on what is known; a plan has to be confirmed before it is carried out. Whether there is a
     /// new decision.
     async fn look(&mut self) -> bool {
-        if !self.has_rows || !self.core.observer.has_seen_engine() || !self.is_ready_to_start() {
+        if !self.has_rows || !self.core.observer.has_seen_engine() {
             return false;
         }
         let Ok(decided) = self.core.look(&self.acted_on) else {
@@ -332,12 +332,6 @@ impl Service {
         true
     }
 
-    /// The first look needs a picture in which all that matters was inspected: what stands then may have begun before.
-    fn is_ready_to_start(&self) -> bool {
-        !self.core.observer.observation().just_started
-            || *self.engine_state.borrow().interest == *self.interest.borrow()
-    }
-
     /// The units of which nothing is published now: they are, or are about to be, acted on.
     fn busy(&self, decided: &Decided) -> BTreeSet<Base> {
         let mut busy: BTreeSet<Base> = self.core.due(&decided.plan).units.into_keys().ordered();
@@ -351,7 +345,7 @@ impl Service {
         // A failure was logged by the connection, whose recovery leads to another look.
         let _: Result<(), _> = self.core.publish(decided, busy).await;
         self.core.save_marks();
-        self.manager.published(&decided.report, self.engine_state.borrow().picture.is_some());
+        self.manager.published(&decided.report, self.engine_state.borrow().snapshot.is_some());
     }
 
     /// Reads again what is to be acted on, unless something is being acted on. A deadline that is about to come is
@@ -367,16 +361,16 @@ impl Service {
             self.core.prepare(at - now);
         }
         let bases = self.about_to_act(now + LEAD);
-        let containers = self.latest.iter().flat_map(|decided| decided.report.instances.values());
-        let containers = containers.filter(|told| told.base.as_ref().is_some_and(|base| bases.contains(base)));
-        let containers = containers.filter_map(|told| told.container).ordered();
-        let (watcher, interest) = (Arc::clone(&self.watcher), self.core.interest());
-        let task = tokio::spawn(async move { watcher.fresh_at(at, &interest, &containers).await });
+        let (reader, interest) = (self.watcher.reader(), self.core.interest());
+        let task = tokio::spawn(async move {
+            sleep_until(at).await;
+            reader.read(&interest).await
+        });
         self.acting = Acting::Confirming(bases, task);
     }
 
     /// Decides on what was read right now, and begins to act on the units that it was read for.
-    async fn confirmed(&mut self, picture: &Picture) {
+    async fn confirmed(&mut self, picture: &Snapshot) {
         let Acting::Confirming(bases, _) = std::mem::replace(&mut self.acting, Acting::Idle) else { return };
         if self.core.databases.read_again().await.is_err() {
             self.hold.extend(); // Nothing is acted on.
@@ -474,7 +468,8 @@ impl Service {
             self.latest = Some(decided);
         }
         // Look again, on what is there now.
-        self.shown_by = self.watcher.look_again();
+        self.shown_by = clock::since_boot();
+        self.watcher.look_again();
     }
 
     /// Lets a step under way end, for a moment, and tells who waits.

@@ -25,7 +25,7 @@ pub(super) struct InHand {
 impl Service {
     /// An operator asks for something.
     pub(super) async fn asked(&mut self, Asked { request, reply }: Asked) {
-        if self.hold.is_on() || self.engine_state.borrow().picture.is_none() {
+        if self.hold.is_on() || self.engine_state.borrow().snapshot.is_none() {
             // Whoever asked may have gone away since; here and below nobody is left to tell then.
             let _ = reply.send(Reply::Refused(
                 "the engine or Redis cannot be read right now; imgmgrd doctor says why".to_owned(),
