@@ -197,8 +197,8 @@ pub(crate) fn at_once() -> Policy {
     policy
 }
 
-/// Puts a picture of the engine in.
-pub(crate) fn see(observation: &mut Observation, picture: &imgmgrd::engine::Picture) {
-    observation.images = Arc::clone(&picture.images);
-    observation.containers = Arc::clone(&picture.containers);
+/// Puts a snapshot of the engine in.
+pub(crate) fn see(observation: &mut Observation, snapshot: &imgmgrd::engine::Snapshot) {
+    observation.images = Arc::clone(&snapshot.images);
+    observation.containers = Arc::clone(&snapshot.containers);
 }

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::database::{self, Databases};
 use crate::decide::{Decision, Image, decide};
 use crate::domain::ImageId;
-use crate::engine::{Dirty, Engine, Interest, Reader};
+use crate::engine::{Engine, Interest, Reader};
 use crate::policy_rows::{PolicyReader, PolicyRows};
 use crate::settings::Settings;
 use crate::state::{LastPolicy, StateDirectory, Store};
@@ -35,12 +35,12 @@ impl Look {
 
         let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
         let store = Store::load(directory, &boot_id);
-        let engine = Engine::connect(&settings.engine.host.to_string())?;
+        let engine = Engine::new(settings.engine.host.clone());
         // People ask about every feature's images, not only about those that a decision needs.
         let mut interest: Interest = observer.interest(store.memory());
         interest.bases.extend(observer.observation().image_names.values().cloned());
         interest.everything = true;
-        let picture = Reader::new(engine).read(Dirty::everything(), &interest).await?;
+        let picture = Reader::new(engine).read(&interest).await?;
         observer.see_picture(&picture);
 
         // The agent's memory is as it was left; if it runs, what stands is in there.
