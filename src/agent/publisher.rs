@@ -10,7 +10,7 @@ use crate::controller::{Acted, Controller};
 use crate::database::{NewRow, Published, RowChange, Rows};
 use crate::decide::Report;
 use crate::domain::{ImageId, Instance, IteratorExt as _};
-use crate::outcome::StepOutcome;
+use crate::StepOutcome;
 use crate::state::{self, History, StateDirectory};
 
 /// Tells of what a controller finds and does.
