@@ -40,7 +40,8 @@ pub struct Observation {
     /// The namespaces whose databases cannot be read now. Their rows are as they were last read, if ever: what rests on
     /// them is unknown.
     pub unreadable: BTreeSet<Namespace>,
-    /// The memory cannot be saved: what has to be remembered before it is done must not be done.
+    /// The memory cannot be saved: what has to be remembered before it is done must not be done. The memory that is
+    /// decided with is then the one that was saved last.
     pub memory_unsaved: bool,
     /// The units whose plan the check of the promises refused, and why: nothing is planned for them.
     pub stopped: BTreeMap<Base, String>,

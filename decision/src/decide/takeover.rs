@@ -9,7 +9,7 @@ use super::observation::{
 };
 use super::policy::Policy;
 use super::report::{Ended, Ending, Reason};
-use crate::domain::{Age, Base, ContainerId, ImageId, StartedAt, Value, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, StartedAt, Value, Version};
 
 /// What the rows and the engine say of an instance that is not decided with others yet.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Assessment<'a> {
     pub(super) rows: InstanceRows<'a>,
     /// Its image name.
     pub(super) base: Result<Base, Reason>,
+    /// The namespace whose database would say how it stands, and cannot be read.
+    pub(super) unreadable: Option<Namespace>,
     /// Who is to own it, as far as known.
     pub(super) set_owner: Option<Owner>,
     /// How it stands.
@@ -58,6 +60,11 @@ impl Assessment<'_> {
             _ => None,
         }
     }
+
+    /// The takeover that stands, or that is taken to stand still as long as nothing is known of it.
+    pub(super) fn remembered(&self) -> Option<&Takeover> {
+        self.memory.takeover.as_ref()
+    }
 }
 
 /// Assesses one instance.
@@ -71,21 +78,25 @@ pub(super) fn assess<'a>(
     let remembered = memory.instances.get(&rows.instance);
     let container = identity::kube_container(&rows, index);
     let base = identity::image_name(&rows, &container, index);
-    let set_owner = rows.set_owner(remembered, index.observation.config_initialized);
+    let unreadable = unreadable(&rows.instance, index.observation);
+    let known_owner = remembered.and_then(|memory| memory.set_owner).filter(|_| unreadable.is_some());
+    let set_owner =
+        known_owner.map_or_else(|| rows.set_owner(remembered, index.observation.config_initialized), Value::Is);
     let stable_time = policy.of(&rows.instance.feature).stable_time;
 
-    let standing = match &set_owner {
-        Value::Is(Owner::Local) => Standing::Local(Reason::OwnerIsLocal),
-        Value::Is(Owner::None) => Standing::No(Reason::OwnerUnknown),
-        Value::Invalid(value) => Standing::No(Reason::Refused { field: "set_owner", value: value.clone() }),
+    let standing = match (unreadable, &set_owner) {
+        (Some(namespace), _) => Standing::Unknown(Reason::NamespaceUnreadable(namespace)),
+        (None, Value::Is(Owner::Local)) => Standing::Local(Reason::OwnerIsLocal),
+        (None, Value::Is(Owner::None)) => Standing::No(Reason::OwnerUnknown),
+        (None, Value::Invalid(value)) => Standing::No(Reason::Refused { field: "set_owner", value: value.clone() }),
         _ if runs_locally(&rows) => Standing::Local(runs_locally_reason(&rows, base.as_ref().ok(), index)),
-        Value::Absent => Standing::No(Reason::OwnerUnknown),
-        Value::Is(Owner::Kube) => match complete(&rows, &container, &base, index, memory) {
+        (None, Value::Absent) => Standing::No(Reason::OwnerUnknown),
+        (None, Value::Is(Owner::Kube)) => match complete(&rows, &container, &base, index, memory) {
             Ok(seen) => {
                 let unit = base.as_ref().ok().and_then(|base| memory.units.get(base));
                 stand(&rows, seen, remembered, unit, index.observation, stable_time, now)
             }
-            Err(reason @ Reason::NotInspected(_)) => Standing::Unknown(reason),
+            Err(reason @ (Reason::NotInspected(_) | Reason::ContainerStateUnknown(_))) => Standing::Unknown(reason),
             Err(reason) => Standing::No(reason),
         },
     };
@@ -96,7 +107,12 @@ pub(super) fn assess<'a>(
     let sick = container.as_ref().ok().filter(|_| matches!(standing, Standing::No(Reason::Unhealthy(_))));
     let sick = sick.and_then(|(id, container)| Some((**id, container.details.as_ref()?.started_at.clone())));
     let memory = remember(&standing, set_owner, remembered, ended.as_ref(), sick);
-    Assessment { rows, base, set_owner, standing, ended, memory }
+    Assessment { rows, base, unreadable, set_owner, standing, ended, memory }
+}
+
+/// The namespace, its own or the host's, whose database cannot be read.
+fn unreadable(instance: &Instance, observation: &Observation) -> Option<Namespace> {
+    [Namespace::Host, instance.namespace].into_iter().find(|namespace| observation.unreadable.contains(namespace))
 }
 
 /// `current_owner` is local and no kube container is on its way.
@@ -144,8 +160,12 @@ fn complete<'a>(
     if !known && image.is_none_or(|image| image.references_of(&base).next().is_none()) {
         return Err(Reason::Stranger(*id, base));
     }
-    if container.status != ContainerStatus::Running {
-        return Err(Reason::ContainerNotRunning(*id));
+    match container.status {
+        ContainerStatus::Running => {}
+        ContainerStatus::Unknown => return Err(Reason::ContainerStateUnknown(*id)),
+        ContainerStatus::Paused | ContainerStatus::Restarting | ContainerStatus::Stopped => {
+            return Err(Reason::ContainerNotRunning(*id));
+        }
     }
     let details = container.details.as_ref().ok_or(Reason::NotInspected(*id))?;
     if !identity::is_read(container, index) {

@@ -90,7 +90,7 @@ fn why_an_image_stays_or_goes() {
             |s| s.observation.kubernetes.disabled = true,
             Ok("no clean-up: Kubernetes is disabled"),
         ),
-        ("not inspected", old().unread(), |_| (), Ok("no clean-up: not all images have been inspected yet")),
+        ("not inspected", old().unread(), |_| (), Ok("it has not been inspected")),
     ];
     for (what, image, change, expected) in cases {
         let mut switch = after_promotions(std::slice::from_ref(image));
