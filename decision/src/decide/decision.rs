@@ -146,10 +146,7 @@ impl Decision {
 fn wake(assessment: &Assessment<'_>, policy: &Policy) -> Option<Wake> {
     let (takeover, _, is_stable) = assessment.takeover()?;
     let stable_time = policy.of(&assessment.rows.instance.feature).stable_time;
-    (!is_stable).then(|| Wake {
-        mark: Mark::Takeover(takeover.mark(&assessment.rows.instance)),
-        age: takeover.head_start.until(stable_time),
-    })
+    (!is_stable).then(|| Wake { mark: Mark::Takeover(takeover.mark(&assessment.rows.instance)), age: stable_time })
 }
 
 /// What people are told about an instance.

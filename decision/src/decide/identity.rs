@@ -17,6 +17,7 @@ pub(super) fn kube_container<'a>(rows: &InstanceRows<'_>, index: &Index<'a>) -> 
     match &rows.state.container_id {
         Value::Is(NamedContainer::Prefix(prefix)) => container_with_id(prefix, index),
         Value::Is(NamedContainer::TooShort(id)) => Err(Reason::ContainerIdTooShort(id.to_string())),
+        Value::Is(NamedContainer::TooLong(id)) => Err(Reason::ContainerIdTooLong(id.to_string())),
         Value::Is(NamedContainer::Name(_)) | Value::Absent | Value::Invalid(_) => labelled_container(rows, index),
     }
 }

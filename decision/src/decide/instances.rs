@@ -152,7 +152,10 @@ fn read(observation: &Observation, instance: Instance) -> InstanceRows<'_> {
 }
 
 fn has_container(state: &FeatureState) -> bool {
-    matches!(state.container_id, Value::Is(NamedContainer::Prefix(_) | NamedContainer::TooShort(_)))
+    matches!(
+        state.container_id,
+        Value::Is(NamedContainer::Prefix(_) | NamedContainer::TooShort(_) | NamedContainer::TooLong(_))
+    )
 }
 
 fn merge(winner: &FeatureState, other: &FeatureState) -> FeatureState {
@@ -164,6 +167,5 @@ fn merge(winner: &FeatureState, other: &FeatureState) -> FeatureState {
         stable_version: winner.stable_version.or(&other.stable_version),
         last_version: winner.last_version.or(&other.last_version),
         system_state: winner.system_state.or(&other.system_state),
-        updated: winner.updated.or(other.updated),
     }
 }

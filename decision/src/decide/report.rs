@@ -259,6 +259,8 @@ pub enum Reason {
     RemoteState(Option<RemoteState>),
     /// `container_id` is too short to name a container.
     ContainerIdTooShort(String),
+    /// `container_id` is too long to name a container.
+    ContainerIdTooLong(String),
     /// No container has this id.
     NoSuchContainer(String),
     /// More than one container has an id that begins like this.
@@ -368,6 +370,7 @@ impl fmt::Display for Reason {
             Self::CurrentOwner(owner) => write!(f, "current_owner is {}, not yet kube", or_none(owner.as_ref())),
             Self::RemoteState(state) => write!(f, "remote_state is {}, not yet running", or_none(state.as_ref())),
             Self::ContainerIdTooShort(id) => write!(f, "container_id \"{id}\" has fewer than 12 digits"),
+            Self::ContainerIdTooLong(id) => write!(f, "container_id \"{id}\" has more than 64 digits"),
             Self::NoSuchContainer(id) => write!(f, "container {id} does not exist"),
             Self::AmbiguousContainerId(id) => write!(f, "container_id {id} fits several containers"),
             Self::NoLabelledContainer => {

@@ -4,12 +4,10 @@ use super::identity;
 use super::index::Index;
 use super::instances::InstanceRows;
 use super::memory::{Failure, InstanceMemory, Memory, Now, Takeover, UnitMemory};
-use super::observation::{
-    Container, ContainerDetails, ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState,
-};
+use super::observation::{Container, ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState};
 use super::policy::Policy;
 use super::report::{Ended, Ending, Reason};
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, StartedAt, Value, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, Value, Version};
 
 /// What the rows and the engine say of an instance that is not decided with others yet.
 #[derive(Clone, Debug)]
@@ -103,10 +101,7 @@ pub(super) fn assess<'a>(
 
     let ended = ended(&rows, &standing, remembered, index.observation, stable_time, now);
     let set_owner = set_owner.get().copied();
-    // An unhealthy container has not stood, be it the first that is seen of it.
-    let sick = container.as_ref().ok().filter(|_| matches!(standing, Standing::No(Reason::Unhealthy(_))));
-    let sick = sick.and_then(|(id, container)| Some((**id, container.details.as_ref()?.started_at.clone())));
-    let memory = remember(&standing, set_owner, remembered, ended.as_ref(), sick);
+    let memory = remember(&standing, set_owner, remembered, ended.as_ref());
     Assessment { rows, base, unreadable, set_owner, standing, ended, memory }
 }
 
@@ -229,36 +224,12 @@ fn stand(
         oom_kills: details.oom_kills,
         image: seen.container.image,
         version: seen.version,
-        head_start: head_start(seen.id, rows, details, remembered, seen.container, observation),
     });
-    let since_seen = if has_begun { Age::ZERO } else { now.takeover(&takeover.mark(&rows.instance)) };
-    let age = takeover.head_start.saturating_add(since_seen);
+    let age = if has_begun { Age::ZERO } else { now.takeover(&takeover.mark(&rows.instance)) };
     let is_ordered = observation.orders.get(&rows.instance.feature) == Some(&Order::Promote);
     let approved = unit.and_then(|unit| unit.approved.get(&rows.instance));
     let is_approved = is_ordered || approved.is_some_and(|key| *key == takeover.key());
     Standing::Stands { is_stable: age >= stable_time || is_approved, takeover, age, has_begun }
-}
-
-/// Only an agent that starts into a standing takeover counts from before it looked: from the later of the container's
-/// start and the row's `update_time`. When a process was killed for lack of memory is not known, so then from now; and
-/// an image whose failure is remembered, or a container that was interrupted, starts over.
-fn head_start(
-    id: &ContainerId,
-    rows: &InstanceRows<'_>,
-    details: &ContainerDetails,
-    remembered: Option<&InstanceMemory>,
-    container: &Container,
-    observation: &Observation,
-) -> Age {
-    let failed = remembered.and_then(|memory| memory.failed.as_ref());
-    let has_failed = failed.is_some_and(|failure| failure.image == container.image);
-    let interrupted = remembered.and_then(|memory| memory.interrupted.as_ref());
-    let was_interrupted = interrupted.is_some_and(|(other, start)| other == id && *start == details.started_at);
-    if observation.just_started && details.oom_kills == 0 && !has_failed && !was_interrupted {
-        rows.state.updated.map_or(Age::ZERO, |updated| updated.min(details.started))
-    } else {
-        Age::ZERO
-    }
 }
 
 /// A remembered takeover that this look finds ended before it was stable.
@@ -278,7 +249,7 @@ fn ended(
         Standing::Local(Reason::OwnerIsLocal) | Standing::No(Reason::VersionsDiffer { .. }) => true,
         Standing::Local(_) | Standing::No(_) => false,
     };
-    let after = takeover.head_start.saturating_add(now.takeover(&takeover.mark(&rows.instance)));
+    let after = now.takeover(&takeover.mark(&rows.instance));
     (!goes_on && after < stable_time).then(|| Ended {
         version: takeover.version.clone(),
         image: takeover.image,
@@ -332,7 +303,6 @@ fn remember(
     set_owner: Option<Owner>,
     remembered: Option<&InstanceMemory>,
     ended: Option<&Ended>,
-    sick: Option<(ContainerId, StartedAt)>,
 ) -> InstanceMemory {
     let failure =
         |ended: &Ended| Failure { version: ended.version.clone(), image: ended.image, ending: ended.ending.clone() };
@@ -345,10 +315,6 @@ fn remember(
             set_owner,
             takeover: None,
             failed: ended.map(failure).or_else(|| remembered?.failed.clone()),
-            interrupted: sick.or_else(|| {
-                let takeover = remembered?.takeover.as_ref().map(Takeover::key);
-                takeover.or_else(|| remembered?.interrupted.clone())
-            }),
         },
         Standing::Unknown(_) => InstanceMemory { set_owner, ..remembered.cloned().unwrap_or_default() },
     }
