@@ -3,9 +3,6 @@
 //! Only what is used is read, field by field. A field of a container that is not what it should be, or holds a word that
 //! this agent does not know, makes that container unknown; one of an image's names, and the image is nobody's.
 
-use std::time::Duration;
-
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -13,7 +10,7 @@ use super::error::Failure;
 use super::splitter::Entry;
 use crate::decide::{Container, ContainerStatus, Image, ImageVersion, KubeletLabels};
 use crate::domain::{
-    Age, ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable,
+    ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable,
 };
 
 /// The longest name of a container that is taken as it is; the kubelet's are the longest, of two or three hundred.
@@ -203,6 +200,8 @@ pub(super) struct InspectedContainer {
     pub(super) started_at: Option<StartedAt>,
     pub(super) unhealthy: bool,
     pub(super) oom_killed: bool,
+    /// `IMAGE_VERSION` of its own environment.
+    pub(super) version: Value<Version>,
 }
 
 /// An inspection of a container.
@@ -226,6 +225,8 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
         image: Field<'a>,
         #[serde(borrow)]
         labels: Field<'a>,
+        #[serde(borrow)]
+        env: Field<'a>,
     }
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -257,6 +258,7 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
     let health: Health<'_> = fields.read(state.health).unwrap_or_default();
     let created_from: Option<String> = fields.read(config.image);
     let kubelet = kubelet(&mut fields, config.labels);
+    let version = image_version(&mut fields, config.env);
     let started_at = fields.word(state.started_at, |text| text.parse().ok());
     let oom_killed = fields.read(state.oom_killed).unwrap_or_default();
     let unhealthy = fields.word(health.status, |word| match word {
@@ -282,15 +284,8 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
         started_at,
         unhealthy: unhealthy.unwrap_or_default(),
         oom_killed,
+        version,
     })
-}
-
-/// How long ago `started_at` was: never from the future, and never before the boot, which a container does not
-/// outlive; both are what a stepped wall clock makes it look like. An unreadable time was just now.
-pub(super) fn age(started_at: &StartedAt, wall: DateTime<Utc>, since_boot: Duration) -> Age {
-    let started = DateTime::parse_from_rfc3339(started_at.as_str()).ok();
-    let elapsed = started.and_then(|started| wall.signed_duration_since(started).to_std().ok()).unwrap_or_default();
-    Age::from_seconds(elapsed.min(since_boot).as_secs())
 }
 
 /// What an inspection of an image tells.
