@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::account::{self, Event, Moment, Said};
 use super::execution::{Execution, Went};
 use super::observer::Observer;
 use super::orders::{Ordered, Request, UnknownFeature};
+use super::remembered::Remembered;
 use super::retry::{Retries, longest_pause};
 use crate::clock;
-use crate::database::{ConfigError, DatabaseError, Databases, NewRow, RowChange, Written};
+use crate::database::{ConfigError, DatabaseError, Databases, RowChange, Written};
 use crate::decide::promises::{Violation, check};
 use crate::decide::{Decision, NamedContainer, Plan, Policy, Reason, Report, RowKey, Stability, Step, decide};
-use crate::domain::{Base, IteratorExt as _, Value, Version};
+use crate::domain::{Base, Instance, IteratorExt as _, Value, Version};
 use crate::engine::{self, Engine, EngineError, Interest, Outcome, Picture};
 use crate::failpoint;
 use crate::logging::{LogLevel, Logging};
@@ -62,7 +62,7 @@ pub(super) struct Decided {
 pub(super) struct Core {
     pub(super) databases: Databases,
     pub(super) observer: Observer,
-    pub(super) store: Store,
+    pub(super) store: Remembered,
     pub(super) retries: Retries,
     policy_reader: PolicyReader,
     policy: Policy,
@@ -79,8 +79,6 @@ pub(super) struct Core {
     said: Said,
     /// The last failure to save was logged.
     is_save_failing: bool,
-    /// Events that are in the history and not yet in STATE_DB.
-    unpublished: Vec<RowChange>,
 }
 
 impl Core {
@@ -97,7 +95,7 @@ impl Core {
         let policy_reader = PolicyReader::new(observer.remote_ctr_config()).remembering(last_policy.good());
         Ok(Self {
             databases,
-            store: Store::load(directory.clone(), &boot_id),
+            store: Remembered::new(Store::load(directory.clone(), &boot_id, clock::since_boot())),
             history: History::load(directory),
             retries: Retries::default(),
             policy: Policy::default(),
@@ -110,7 +108,6 @@ impl Core {
             reclaimed: BTreeMap::new(),
             said: Said::new(),
             is_save_failing: false,
-            unpublished: Vec::new(),
         })
     }
 
@@ -167,8 +164,7 @@ impl Core {
         }
         self.observer.observation_mut().just_started = false;
         // First the history, which knows a repetition when it is told one: so nothing is lost in between.
-        let events = self.record(account::found(&decision.report));
-        self.unpublished.extend(events);
+        self.record(account::found(&decision.report));
         failpoint::reach(failpoint::BEFORE_SAVE);
         let Decision { plan, report, memory } = decision;
         let saved = self.store.save(memory, since_boot);
@@ -182,16 +178,6 @@ impl Core {
     pub(super) fn save_marks(&mut self) {
         let saved = self.store.save_marks();
         self.tell_saved(&saved);
-    }
-
-    /// Writes down what a look in a moment is going to remember if nothing happens until then, so that acting at a
-    /// deadline does not wait for the disk.
-    pub(super) fn prepare(&mut self, moment: Duration) {
-        let now = self.store.now(clock::since_boot() + moment);
-        let expected = decide(self.observer.observation(), self.store.memory(), &self.policy, &now);
-        if let Err(error) = self.store.prepare(expected.memory) {
-            tracing::debug!(%error, "not prepared; the look at the deadline tells more");
-        }
     }
 
     /// The second opinion is against the plan of a unit: it is not carried out, and the unit says so.
@@ -276,9 +262,9 @@ impl Core {
             Moment::now(),
         );
         self.reclaimed.retain(|base, _| busy.contains(base));
+        self.record(account.events);
         let mut changes = self.unpublished();
         changes.extend(account.changes);
-        changes.extend(self.record(account.events));
         if changes.is_empty() { Ok(()) } else { self.write(changes).await }
     }
 
@@ -291,10 +277,9 @@ impl Core {
         error.map_or(Ok(()), Err)
     }
 
-    /// Adds events to the history, and gives the rows that publish them.
-    fn record(&mut self, events: Vec<Event>) -> Vec<RowChange> {
+    /// Adds events to the history.
+    fn record(&mut self, events: Vec<Event>) {
         let time = clock::format(clock::wall());
-        let mut changes = Vec::new();
         for event in events {
             let text = |value: Option<&dyn ToString>| value.map_or_else(String::new, ToString::to_string);
             let entry = state::Event {
@@ -302,29 +287,21 @@ impl Core {
                 version: text(event.version.as_ref().map(|it| it as _)),
                 image_id: text(event.image.as_ref().map(|it| it as _)),
                 detail: event.detail,
+                ..state::Event::default()
             };
-            let added = self.history.add(&event.instance.to_string(), time.clone(), entry);
-            changes.extend(added.map(|entry| history_row(&event.instance, entry)));
+            let Instance { namespace, feature } = &event.instance;
+            let published = self.databases.rows().newest_history(*namespace, feature.as_str());
+            self.history.add(&event.instance.container_name(), time.clone(), entry, published);
         }
         let saved = self.history.save();
         self.tell_saved(&saved);
-        changes
     }
 
-    /// What of the history is not in STATE_DB: the newest events, or once after each full read whatever is missing, as
-    /// after a reboot or when Redis was emptied.
-    fn unpublished(&mut self) -> Vec<RowChange> {
-        self.unpublished.clear();
+    /// What of the history is not in STATE_DB.
+    fn unpublished(&self) -> Vec<RowChange> {
         let rows = self.databases.rows();
         let instances = self.observer.observation().instances(self.store.memory());
-        let mut changes = Vec::new();
-        for instance in &instances {
-            let newest = rows.newest_history(instance.namespace, instance.feature.as_str());
-            let entries = self.history.entries(instance.container_name().as_str()).cloned().collect::<Vec<_>>();
-            let missing = entries.iter().filter(|entry| newest.is_none_or(|newest| entry.n > newest));
-            changes.extend(missing.map(|entry| history_row(instance, entry)));
-        }
-        changes
+        instances.iter().flat_map(|instance| self.history.unpublished(instance, rows)).collect()
     }
 
     /// Writes versions to a STATE_DB row, if it still has the `container_id` from which that was planned.
@@ -370,7 +347,8 @@ impl Core {
             tracing::info!(image = %image, "kept: the engine says that it is in use");
         }
         self.observer.observation_mut().refused.extend(execution.refused);
-        let changes = self.record(events);
+        self.record(events);
+        let changes = self.unpublished();
         if !changes.is_empty() {
             self.write(changes).await?;
         }
@@ -395,37 +373,7 @@ pub(super) async fn carry_out(engine: Engine, step: Step) -> Went {
     }
 }
 
-/// `CONTAINER_IMAGE_HISTORY|<feature>|<n>`.
-fn history_row(instance: &crate::domain::Instance, entry: &state::Entry) -> RowChange {
-    let row = NewRow::from([
-        ("time", entry.time.clone()),
-        ("event", entry.event.event.clone()),
-        ("version", entry.event.version.clone()),
-        ("image_id", entry.event.image_id.clone()),
-        ("detail", entry.event.detail.clone()),
-    ]);
-    RowChange::Record { namespace: instance.namespace, feature: instance.feature.clone(), number: entry.n, row }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     mod looks;
-
-    #[test]
-    fn a_history_row_is_by_the_schema() {
-        let instance = crate::domain::Instance { feature: "bgp".parse().unwrap(), namespace: Default::default() };
-        let image_id = format!("sha256:{}", "1".repeat(64));
-        for (event, version, image_id) in [("latest moved", "20201231.84", image_id.as_str()), ("held", "", "")] {
-            let (version, image_id) = (version.to_owned(), image_id.to_owned());
-            let event = state::Event { event: event.to_owned(), version, image_id, detail: "any: \"text\"".to_owned() };
-            let entry = state::Entry { n: 1, time: clock::format(clock::wall()), event };
-            let RowChange::Record { row, .. } = history_row(&instance, &entry) else { panic!("a history row") };
-            imgmgrd_test_support::schema::assert_valid(
-                "state_db/CONTAINER_IMAGE_HISTORY.json",
-                &serde_json::json!(row),
-            );
-        }
-    }
 }

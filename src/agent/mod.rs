@@ -15,6 +15,7 @@ mod observer;
 mod once;
 mod orders;
 mod pauses;
+mod remembered;
 mod retry;
 mod rows;
 mod service;

@@ -358,9 +358,6 @@ impl Service {
         }
         self.core.observer.read_files();
         let at = self.deadline().filter(|at| *at <= now + LEAD).unwrap_or(now);
-        if at > now {
-            self.core.prepare(at - now);
-        }
         let bases = self.about_to_act(now + LEAD);
         let containers = self.latest.iter().flat_map(|decided| decided.report.instances.values());
         let containers = containers.filter(|told| told.base.as_ref().is_some_and(|base| bases.contains(base)));

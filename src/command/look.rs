@@ -11,7 +11,7 @@ use crate::domain::ImageId;
 use crate::engine::{Dirty, Engine, Interest, Reader};
 use crate::policy_rows::{PolicyReader, PolicyRows};
 use crate::settings::Settings;
-use crate::state::{LastPolicy, StateDirectory, Store};
+use crate::state::{self, LastPolicy, StateDirectory, Store};
 
 /// What a command has seen.
 pub(super) struct Look {
@@ -34,18 +34,18 @@ impl Look {
         let policy = policy_reader.read(&PolicyRows::from_keys(databases.rows().policy()));
 
         let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
-        let store = Store::load(directory, &boot_id);
+        let (_, memory, stamps) = Store::load(directory, &boot_id, clock::since_boot());
         let engine = Engine::connect(&settings.engine.host.to_string())?;
         // People ask about every feature's images, not only about those that a decision needs.
-        let mut interest: Interest = observer.interest(store.memory());
+        let mut interest: Interest = observer.interest(&memory);
         interest.bases.extend(observer.observation().image_names.values().cloned());
         interest.everything = true;
         let picture = Reader::new(engine).read(Dirty::everything(), &interest).await?;
         observer.see_picture(&picture);
 
         // The agent's memory is as it was left; if it runs, what stands is in there.
-        let now = store.now(clock::since_boot());
-        let decision = decide(observer.observation(), store.memory(), &policy, &now);
+        let now = state::ages(&stamps, clock::since_boot());
+        let decision = decide(observer.observation(), &memory, &policy, &now);
         Ok(Self { decision, images: picture.images })
     }
 }

@@ -59,7 +59,6 @@ async fn so_many_looks() {
             core.save_marks();
             // Nobody listens: what is to be told is put together all the same.
             assert!(core.publish(&decided, &BTreeSet::new()).await.is_err());
-            core.unpublished.clear();
         }
     }
     let unit = &core.store.memory().units[&BASE.parse().unwrap()];
