@@ -33,4 +33,4 @@ pub mod schema;
 pub mod settings;
 pub mod state;
 
-pub use imgmgrd_decision::{StepOutcome, decide, domain};
+pub use imgmgrd_decision::{StepOutcome, controller, decide, domain};

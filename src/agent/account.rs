@@ -8,9 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::rows::{RowContext, Was, image_row};
 use crate::clock;
 use crate::database::{RowChange, Rows};
-use crate::decide::{
-    Action, Cause, InstanceReport, Observing, Purpose, Reason, Report, Settled, Stability, Step,
-};
+use crate::decide::{Action, Cause, InstanceReport, Observing, Purpose, Reason, Report, Settled, Stability, Step};
 use crate::domain::{Base, ContainerId, Feature, ImageId, Instance, Version};
 
 /// An event worth remembering.
@@ -24,8 +22,12 @@ pub(super) struct Event {
     pub(super) version: Option<Version>,
     /// Its image.
     pub(super) image: Option<ImageId>,
+    /// Why, as a short word for programs.
+    pub(super) reason: Option<&'static str>,
     /// More of it, for people.
     pub(super) detail: String,
+    /// The container that it happened to.
+    pub(super) container: Option<ContainerId>,
 }
 
 /// The moments of a look by both clocks.
@@ -154,7 +156,9 @@ fn ended(instance: &Instance, report: &InstanceReport) -> Option<Event> {
         event: "failed",
         version: Some(ended.version.clone()),
         image: Some(ended.image),
+        reason: Some(ended.ending.code()),
         detail: format!("{} after {}", ended.ending, ended.after),
+        container: Some(ended.container),
     })
 }
 
@@ -203,7 +207,9 @@ fn transition(
         event,
         version: report.version.clone(),
         image: report.image,
+        reason: None,
         detail: reason,
+        container: report.container,
     })
 }
 
@@ -242,7 +248,9 @@ fn rolled_back(report: &Report, base: &Base, Settled { version, image, .. }: &Se
                 event: "rolled back",
                 version: Some(version.clone()),
                 image: Some(*image),
+                reason: None,
                 detail: format!("{base}:latest is this image again, by an operator"),
+                container: None,
             }
         })
         .collect()
@@ -265,7 +273,9 @@ fn promoted(
                 event: "promoted",
                 version: Some(version.clone()),
                 image: Some(*image),
+                reason: None,
                 detail: format!("{base}:latest is this image{by}"),
+                container: None,
             }
         })
         .collect()
@@ -275,11 +285,8 @@ fn promoted(
 #[must_use]
 pub(super) fn carried_out(base: &Base, action: &Action, reclaimed: u64, report: &Report) -> Vec<Event> {
     let Action { purpose, steps } = action;
-    let members: Vec<&Instance> = report
-        .instances_of(base)
-        .filter(|(_, told)| told.observing.is_some())
-        .map(|(instance, _)| instance)
-        .collect();
+    let members: Vec<&Instance> =
+        report.instances_of(base).filter(|(_, told)| told.observing.is_some()).map(|(instance, _)| instance).collect();
     let (event, version) = match purpose {
         Purpose::Promote(version) | Purpose::RollBack(version) => (None, Some(version)),
         Purpose::RestoreLatest(version) => (Some("restored"), Some(version)),
@@ -303,7 +310,9 @@ pub(super) fn carried_out(base: &Base, action: &Action, reclaimed: u64, report: 
             event,
             version: version.cloned(),
             image: image.cloned(),
+            reason: None,
             detail: purpose.to_string(),
+            container: None,
         })
         .collect()
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::account::{self, Event, Moment, Said};
+use crate::StepOutcome;
 use crate::clock;
 use crate::controller::{Acted, Controller};
-use crate::database::{NewRow, Published, RowChange, Rows};
+use crate::database::{Published, RowChange, Rows};
 use crate::decide::Report;
 use crate::domain::{ImageId, Instance, IteratorExt as _};
-use crate::StepOutcome;
 use crate::state::{self, History, StateDirectory};
 
 /// Tells of what a controller finds and does.
@@ -42,19 +42,19 @@ impl Publisher {
     }
 
     /// A decision found something that the next one will not tell again.
-    pub(super) fn found(&mut self, report: &Report) {
-        self.record(account::found(report));
+    pub(super) fn found(&mut self, report: &Report, rows: &Rows) {
+        self.record(account::found(report), rows);
     }
 
     /// An action has ended.
-    pub(super) fn acted(&mut self, Acted { base, action, outcome }: &Acted, controller: &Controller) {
+    pub(super) fn acted(&mut self, Acted { base, action, outcome }: &Acted, controller: &Controller, rows: &Rows) {
         let report = controller.report();
         match outcome {
             StepOutcome::Done { reclaimed } => {
                 for (instance, _) in report.instances_of(base) {
                     *self.reclaimed.entry(instance.clone()).or_default() += reclaimed;
                 }
-                self.record(account::carried_out(base, action, *reclaimed, report));
+                self.record(account::carried_out(base, action, *reclaimed, report), rows);
             }
             StepOutcome::InUse => {
                 let images = &controller.observation().images;
@@ -83,7 +83,7 @@ impl Publisher {
             |observing| controller.stamps().get(&observing.mark).copied(),
             moment,
         );
-        self.record(account.events);
+        self.record(account.events, rows);
         self.being_published.clone_from(&self.reclaimed);
         let mut changes = account.changes;
         changes.extend(self.unpublished(controller.report(), rows));
@@ -115,65 +115,40 @@ impl Publisher {
         }
     }
 
+    /// Whether the last write to the state directory failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.is_save_failing
+    }
+
     /// Adds events to the history.
-    fn record(&mut self, events: Vec<Event>) {
+    fn record(&mut self, events: Vec<Event>, rows: &Rows) {
         let time = clock::format(clock::wall());
-        for event in events {
+        for Event { instance, event, version, image, reason, detail, container } in events {
+            let name = instance.container_name();
             let text = |value: Option<&dyn ToString>| value.map_or_else(String::new, ToString::to_string);
             let entry = state::Event {
-                event: event.event.to_owned(),
-                version: text(event.version.as_ref().map(|it| it as _)),
-                image_id: text(event.image.as_ref().map(|it| it as _)),
-                detail: event.detail,
+                event: event.to_owned(),
+                version: text(version.as_ref().map(|it| it as _)),
+                image_id: text(image.as_ref().map(|it| it as _)),
+                reason: reason.map(str::to_owned),
+                detail,
+                container_id: container.map(|id| id.short()),
+                exit_code: None,
             };
-            self.history.add(&event.instance.to_string(), time.clone(), entry);
+            // The agent was killed after it had written this down, and before it had saved that it knows.
+            let is_told_again = event != "failed"
+                && self.history.entries(&name).next_back().is_some_and(|newest| newest.event == entry);
+            if !is_told_again {
+                let published = rows.newest_history(instance.namespace, instance.feature.as_str());
+                self.history.add(&name, time.clone(), entry, published);
+            }
         }
         let saved = self.history.save();
         self.tell_saved(&saved);
     }
 
-    /// What of the history is not in STATE_DB: the newest events, or after a reboot, or when Redis was emptied, all of them.
+    /// What of the history is not in STATE_DB, or was replaced by others.
     fn unpublished(&self, report: &Report, rows: &Rows) -> Vec<RowChange> {
-        let mut changes = Vec::new();
-        for instance in report.instances.keys() {
-            let newest = rows.newest_history(instance.namespace, instance.feature.as_str());
-            let entries = self.history.entries(instance.container_name().as_str());
-            let missing = entries.filter(|entry| newest.is_none_or(|newest| entry.n > newest));
-            changes.extend(missing.map(|entry| history_row(instance, entry)));
-        }
-        changes
-    }
-}
-
-/// `CONTAINER_IMAGE_HISTORY|<feature>|<n>`.
-fn history_row(instance: &Instance, entry: &state::Entry) -> RowChange {
-    let row = NewRow::from([
-        ("time", entry.time.clone()),
-        ("event", entry.event.event.clone()),
-        ("version", entry.event.version.clone()),
-        ("image_id", entry.event.image_id.clone()),
-        ("detail", entry.event.detail.clone()),
-    ]);
-    RowChange::Record { namespace: instance.namespace, feature: instance.feature.clone(), number: entry.n, row }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_history_row_is_by_the_schema() {
-        let instance = Instance { feature: "bgp".parse().unwrap(), namespace: Default::default() };
-        let image_id = format!("sha256:{}", "1".repeat(64));
-        for (event, version, image_id) in [("latest moved", "20201231.84", image_id.as_str()), ("held", "", "")] {
-            let (version, image_id) = (version.to_owned(), image_id.to_owned());
-            let event = state::Event { event: event.to_owned(), version, image_id, detail: "any: \"text\"".to_owned() };
-            let entry = state::Entry { n: 1, time: clock::format(clock::wall()), event };
-            let RowChange::Record { row, .. } = history_row(&instance, &entry) else { panic!("a history row") };
-            imgmgrd_test_support::schema::assert_valid(
-                "state_db/CONTAINER_IMAGE_HISTORY.json",
-                &serde_json::json!(row),
-            );
-        }
+        report.instances.keys().flat_map(|instance| self.history.unpublished(instance, rows)).collect()
     }
 }

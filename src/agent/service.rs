@@ -20,6 +20,7 @@ use super::control::{Asked, Control};
 use super::observer::{self, Observer};
 use super::publisher::Publisher;
 use super::service_manager::ServiceManager;
+use crate::StepOutcome;
 use crate::clock;
 use crate::controller::{Controller, Effect, Event, ReadRequest, Reading};
 use crate::database::{DatabaseError, Databases, Published, UnitRows, Written};
@@ -28,7 +29,6 @@ use crate::domain::Base;
 use crate::engine::{self, EngineError, Reader, UnitRead, UnitSnapshot};
 use crate::failpoint;
 use crate::logging::Logging;
-use crate::StepOutcome;
 use crate::settings::{Overrides, Settings};
 use crate::state::Store;
 use lists::Lists;
@@ -181,7 +181,7 @@ impl Shell {
     fn see_lists(&mut self) {
         let event = self.lists.see();
         if matches!(event, Event::Engine(_)) {
-            let saved = self.store.remember_versions(self.reader.versions());
+            let saved = self.store.remember_versions(&self.reader.versions());
             self.publisher.tell_saved(&saved);
         }
         self.tell(event);
@@ -241,16 +241,16 @@ impl Shell {
         match effect {
             Effect::ReadEngine => self.lists.read_again(),
             Effect::ReadUnit { base, request } => self.read_unit(base, request),
-            Effect::Found(report) => self.publisher.found(&report),
+            Effect::Found(report) => self.publisher.found(&report, self.databases.rows()),
             Effect::Save => {
                 failpoint::reach(failpoint::BEFORE_SAVE);
-                let saved = self.store.save(self.controller.memory(), self.controller.stamps());
+                let saved = self.store.save(self.controller.memory());
                 failpoint::reach(failpoint::AFTER_SAVE);
                 self.publisher.tell_saved(&saved);
                 self.tell(Event::Saved(saved.map(drop).map_err(|error| error.to_string())));
             }
             Effect::Step { base, step } => self.step(base, step),
-            Effect::Acted(acted) => self.publisher.acted(&acted, &self.controller),
+            Effect::Acted(acted) => self.publisher.acted(&acted, &self.controller, self.databases.rows()),
             Effect::Refused { base, violation } => {
                 tracing::error!(image = %base, violation, "plan refused: it would break a promise; please report this");
             }
@@ -396,7 +396,8 @@ impl Shell {
 
 /// How a write of versions went.
 async fn recorded(record: impl Future<Output = Result<Written, DatabaseError>>) -> StepOutcome {
-    let fault = |place| failpoint::reach(place).map(|fault| StepOutcome::Failed(format!("{fault:?} (failpoint {place})")));
+    let fault =
+        |place| failpoint::reach(place).map(|fault| StepOutcome::Failed(format!("{fault:?} (failpoint {place})")));
     if let Some(failed) = fault(failpoint::BEFORE_STEP) {
         return failed;
     }

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::events::{Action, Event};
 use super::oom::OomKills;
-use super::parse::{self, InspectedContainer, InspectedImage};
-use crate::clock;
+use super::parse::{InspectedContainer, InspectedImage};
 use crate::decide::{Container, ContainerDetails, ContainerStatus, Image, ImageVersion};
 use crate::domain::{ContainerId, ImageId, Reference, Value, Version};
 
@@ -121,18 +120,11 @@ impl Known {
     }
 
     /// The details of a container that runs; none if it does not, or is not understood.
-    ///
-    /// The age of a start that was known before stays what it was: a snapshot is another one when something happened, not
-    /// when time has passed. An age that is too low errs on the careful side.
     fn details(&mut self, inspected: &InspectedContainer) -> Option<ContainerDetails> {
         let started_at = inspected.started_at.clone().filter(|_| inspected.status == ContainerStatus::Running)?;
         let oom_kills = self.oom.count(&inspected.id, &started_at, inspected.oom_killed);
-        let before = self.inspected.get(&inspected.id).and_then(|known| known.details.as_ref());
-        let started = match before {
-            Some(before) if before.started_at == started_at => before.started,
-            _ => parse::age(&started_at, clock::wall(), clock::since_boot()),
-        };
-        Some(ContainerDetails { started_at, started, unhealthy: inspected.unhealthy, oom_kills })
+        let version = inspected.version.clone();
+        Some(ContainerDetails { started_at, version, unhealthy: inspected.unhealthy, oom_kills })
     }
 
     /// Puts what is known into a container as it is listed.

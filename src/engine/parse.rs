@@ -9,9 +9,7 @@ use serde_json::value::RawValue;
 use super::error::Failure;
 use super::splitter::Entry;
 use crate::decide::{Container, ContainerStatus, Image, ImageVersion, KubeletLabels};
-use crate::domain::{
-    ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable,
-};
+use crate::domain::{ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable};
 
 /// The longest name of a container that is taken as it is; the kubelet's are the longest, of two or three hundred.
 const LONGEST_NAME: usize = 1024;

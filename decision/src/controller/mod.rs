@@ -83,6 +83,8 @@ pub struct Controller {
     /// When everything was decided on last.
     decided_at: Duration,
     is_stopping: bool,
+    /// Nothing is done but what operators ask for.
+    only_commands: bool,
     effects: Vec<Effect>,
 }
 
@@ -114,10 +116,9 @@ struct Publishing {
 }
 
 impl Controller {
-    /// Begins with what is remembered. Stamps from the future, which only a tampered file has, would never come of age.
+    /// Begins with what is remembered.
     #[must_use]
-    pub fn new(memory: Memory, mut stamps: BTreeMap<Mark, Duration>, pauses: Pauses, now: Duration) -> Self {
-        stamps.values_mut().for_each(|stamp| *stamp = (*stamp).min(now));
+    pub fn new(memory: Memory, stamps: BTreeMap<Mark, Duration>, pauses: Pauses) -> Self {
         Self {
             pauses,
             observation: Observation::default(),
@@ -143,6 +144,7 @@ impl Controller {
             is_stale: false,
             decided_at: Duration::ZERO,
             is_stopping: false,
+            only_commands: false,
             effects: Vec::new(),
         }
     }
@@ -234,6 +236,11 @@ impl Controller {
     /// The steps that are under way.
     pub fn steps(&self) -> impl Iterator<Item = (&Base, &Step)> {
         self.units.iter().filter_map(|(base, unit)| Some((base, unit.state.step()?)))
+    }
+
+    /// From now on nothing is done but what operators ask for: for a command that acts while no agent runs.
+    pub fn obey_only(&mut self) {
+        self.only_commands = true;
     }
 
     /// Sets how long pauses may become.

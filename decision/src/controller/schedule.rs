@@ -89,8 +89,11 @@ impl Controller {
 
     /// The action that a unit may begin.
     fn next(&self, base: &Base) -> Option<&Action> {
-        let actions = self.plan.units.get(base)?;
-        self.units.get(base).map_or(actions.first(), |unit| unit.next(actions))
+        let (actions, unit) = (self.plan.units.get(base)?, self.units.get(base));
+        if self.only_commands && unit.is_none_or(|unit| unit.command.is_none()) {
+            return None;
+        }
+        unit.map_or(actions.first(), |unit| unit.next(actions))
     }
 
     /// Lets units begin that may: promotions at once, removals when no promotion is under way, a few at a time.

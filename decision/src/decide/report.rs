@@ -76,6 +76,8 @@ pub struct Ended {
     pub version: Version,
     /// Its image.
     pub image: ImageId,
+    /// Its container.
+    pub container: ContainerId,
     /// How it ended.
     pub ending: Ending,
     /// How long it had stood.
@@ -214,6 +216,26 @@ pub enum Ending {
     VersionChanged,
     /// The container is no longer known for sure.
     Unidentified,
+}
+
+impl Ending {
+    /// A short word for programs, which stays the same from release to release.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Restarted => "restarted",
+            Self::Exited => "exited",
+            Self::Paused => "paused",
+            Self::Removed => "removed",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Unhealthy => "unhealthy",
+            Self::Replaced => "replaced",
+            Self::OwnerChanged => "owner_changed",
+            Self::RemoteState(_) => "remote_state",
+            Self::VersionChanged => "version_changed",
+            Self::Unidentified => "unidentified",
+        }
+    }
 }
 
 impl fmt::Display for Ending {

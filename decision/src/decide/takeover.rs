@@ -253,6 +253,7 @@ fn ended(
     (!goes_on && after < stable_time).then(|| Ended {
         version: takeover.version.clone(),
         image: takeover.image,
+        container: takeover.container,
         ending: ending(takeover, rows, standing, observation),
         after,
     })

@@ -80,7 +80,7 @@ pub async fn obey(settings: &Settings, logging: Arc<Logging>, request: Request) 
         Err(error) => return Err(error.into()),
     };
     let mut shell = Shell::for_command(settings, directory, logging).await?;
-    shell.controller.hold();
+    shell.controller.obey_only();
     shell.drive(&mut Nothing, Shell::is_at_rest).await?;
     let (reply, answer) = oneshot::channel();
     if let Err((_, refusal)) = shell.command(&request, reply) {
@@ -101,10 +101,10 @@ impl Shell {
         let engine = Engine::new(settings.engine.host.clone());
         let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
         let observer = Observer::new(&settings.paths, directory.clone());
-        let (store, memory, stamps) = Store::load(directory.clone(), &boot_id);
+        let (store, memory, stamps) = Store::load(directory.clone(), &boot_id, clock::since_boot());
         let reader = Reader::with_versions(engine, store.versions());
         Ok(Self {
-            controller: Controller::new(memory, stamps, observer.pauses(), clock::since_boot()),
+            controller: Controller::new(memory, stamps, observer.pauses()),
             databases,
             observer,
             lists: lists(reader.clone()),
