@@ -23,6 +23,9 @@ mod retry;
 mod schedule;
 mod unit;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
