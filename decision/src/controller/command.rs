@@ -48,7 +48,6 @@ impl Controller {
             unit.command = Some(Asked::Pending(id));
             // A person does not wait for a retry.
             unit.try_again();
-            unit.retry.at_once(now);
         }
         self.commands.insert(id, command);
         self.answer_if_complete(id);

@@ -174,6 +174,7 @@ impl Unit {
 
     /// Everything may be tried again.
     pub(super) fn try_again(&mut self) {
+        self.retry.over();
         self.is_blocked = false;
         self.deferred.clear();
         self.done = None;
