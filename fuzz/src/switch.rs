@@ -110,7 +110,7 @@ pub(crate) fn judge(observation: &Observation, memory: &Memory, policy: &Policy)
     let mut observation = observation.clone();
     let owned = bases_of_features(&observation);
     let (mut memory, mut now) = (memory.clone(), Now::default());
-    for order in [None, None, None, Some(Order::Promote), Some(Order::Rollback)] {
+    for order in [None, None, None, Some(Order::Promote), Some(Order::Rollback { from: None })] {
         let features = observation.state.keys().map(|row| row.key.clone());
         observation.orders = order.map(|order| features.map(|feature| (feature, order)).collect()).unwrap_or_default();
         let decision = decide(&observation, &memory, policy, &now);

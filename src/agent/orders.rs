@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::execution::Execution;
-use crate::decide::{InstanceReport, Observation, Order, Report};
+use crate::decide::{InstanceReport, Observation, Order, OrderOutcome, Report};
 use crate::domain::{Base, Feature, Instance, IteratorExt as _, Version, printable};
 
 /// What an operator asks for.
@@ -106,7 +106,8 @@ impl Ordered {
 
     /// Tells the next decisions of it.
     pub(super) fn put_into(&self, observation: &mut Observation) {
-        observation.orders = self.features.iter().map(|feature| (feature.clone(), self.request.order)).ordered();
+        observation.orders =
+            self.features.iter().map(|feature| (feature.clone(), self.request.order.clone())).ordered();
     }
 
     /// The units that it is about.
@@ -119,8 +120,10 @@ impl Ordered {
         let told = self.instances(report).map(|(instance, told)| {
             let unit = told.base.as_ref().and_then(|base| report.units.get(base));
             let answer = match unit.and_then(|unit| unit.order.as_ref()) {
-                Some(Ok(version)) => Answer::done(instance, version),
-                Some(Err(reason)) => Answer::refused(instance, reason.to_string()),
+                Some(OrderOutcome::Accepted(obeyed) | OrderOutcome::AlreadySo(obeyed)) => {
+                    Answer::done(instance, &obeyed.version)
+                }
+                Some(OrderOutcome::Refused(reason)) => Answer::refused(instance, reason.to_string()),
                 None => Answer::refused(instance, told.reason.to_string()),
             };
             (told.base.clone(), answer)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Arrival, InstanceMemory, Mark, Memory, Promotion, Proven, UnitMemory};
-use crate::domain::{Base, ContainerId, ImageId, Instance, IteratorExt as _, StartedAt};
+use crate::domain::{Base, ContainerId, ImageId, Instance, IteratorExt as _, StartedAt, Version};
 
 /// The version of both files' format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +48,11 @@ struct DurableUnit {
     promoted: Option<Promotion>,
     finished: bool,
     previous: Vec<Proven>,
-    rolled_back: Option<ImageId>,
+    #[serde(default, deserialize_with = "crate::decide::one_or_more")]
+    rolled_back: BTreeSet<ImageId>,
     superseded: BTreeSet<ImageId>,
+    #[serde(default)]
+    reported: BTreeMap<ImageId, BTreeSet<Version>>,
 }
 
 /// `marks.json`: what can be observed again.
@@ -98,6 +101,7 @@ impl Durable {
                 previous,
                 rolled_back,
                 superseded,
+                reported,
                 images: _,
                 error: _,
             } = unit;
@@ -107,8 +111,9 @@ impl Durable {
                 promoted: promoted.clone(),
                 finished: *finished,
                 previous: previous.clone(),
-                rolled_back: *rolled_back,
+                rolled_back: rolled_back.clone(),
                 superseded: superseded.clone(),
+                reported: reported.clone(),
             };
             (unit != DurableUnit::default()).then(|| (base.clone(), unit))
         });
@@ -118,8 +123,18 @@ impl Durable {
 
 fn is_same_unit(one: &UnitMemory, other: &UnitMemory) -> bool {
     // Named one by one, as below.
-    let UnitMemory { intention, approved, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } =
-        one;
+    let UnitMemory {
+        intention,
+        approved,
+        promoted,
+        finished,
+        previous,
+        rolled_back,
+        superseded,
+        reported,
+        images: _,
+        error: _,
+    } = one;
     *intention == other.intention
         && *approved == other.approved
         && *promoted == other.promoted
@@ -127,6 +142,7 @@ fn is_same_unit(one: &UnitMemory, other: &UnitMemory) -> bool {
         && *previous == other.previous
         && *rolled_back == other.rolled_back
         && *superseded == other.superseded
+        && *reported == other.reported
 }
 
 impl Marks {
@@ -161,7 +177,8 @@ pub(super) fn join(durable: Durable, instances_and_units: Marks) -> Memory {
         memory.units.insert(base, UnitMemory { images, error, ..UnitMemory::default() });
     }
     for (base, durable) in durable.units {
-        let DurableUnit { intention, approved, promoted, finished, previous, rolled_back, superseded } = durable;
+        let DurableUnit { intention, approved, promoted, finished, previous, rolled_back, superseded, reported } =
+            durable;
         let unit = memory.units.entry(base).or_default();
         unit.intention = intention;
         unit.approved = approved.into_iter().ordered();
@@ -169,6 +186,7 @@ pub(super) fn join(durable: Durable, instances_and_units: Marks) -> Memory {
         unit.finished = finished;
         unit.previous = previous;
         unit.rolled_back = rolled_back;
+        unit.reported = reported;
         unit.superseded = superseded;
     }
     memory

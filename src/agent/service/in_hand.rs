@@ -85,7 +85,7 @@ impl Service {
             plan.units.retain(|base, _| !bases.contains(base));
         } else if !wanted.is_empty() {
             *told = Some(ordered.told(&decided.report));
-            if ordered.request.order == Order::Rollback {
+            if matches!(ordered.request.order, Order::Rollback { .. }) {
                 // It is in the memory now. A look in between must not take it for another step back.
                 self.core.drop_order();
             }
