@@ -29,7 +29,7 @@ impl Stage<'_> {
             Event::Untag { feature, pick } => self.untag(feature, pick),
             Event::Retag { feature, pick } => self.retag(feature, pick),
             Event::Promote { feature } => self.order(feature, Order::Promote),
-            Event::Rollback { feature } => self.order(feature, Order::Rollback { from: None }),
+            Event::Rollback { feature } => self.order(feature, Order::Rollback),
             Event::Pin { feature, on } => self.pin(feature, on),
             Event::StableTime(seconds) => {
                 self.says("operator", format_args!("stable_time={seconds}"));

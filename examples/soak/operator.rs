@@ -90,7 +90,7 @@ impl Stage<'_> {
             let unit = &mut record.units[feature];
             // From now on it may be done at any time, be the answer lost or not.
             unit.orders.push(order);
-            unit.may_roll_back |= matches!(order, Order::Rollback { .. });
+            unit.may_roll_back |= order == Order::Rollback;
             if order == Order::Promote {
                 let ids: Vec<String> = unit.kube.iter().flatten().map(|kube| kube.id.clone()).collect();
                 unit.approved.extend(ids);
