@@ -112,7 +112,8 @@ pub(crate) fn judge(observation: &Observation, memory: &Memory, policy: &Policy)
     let (mut memory, mut now) = (memory.clone(), Now::default());
     for order in [None, None, None, Some(Order::Promote), Some(Order::Rollback { from: None })] {
         let features = observation.state.keys().map(|row| row.key.clone());
-        observation.orders = order.map(|order| features.map(|feature| (feature, order.clone())).collect()).unwrap_or_default();
+        observation.orders =
+            order.map(|order| features.map(|feature| (feature, order.clone())).collect()).unwrap_or_default();
         let decision = decide(&observation, &memory, policy, &now);
         let broken = check(&observation, &decision.memory, policy, &decision.plan);
         assert!(broken.is_empty(), "a promise would be broken: {broken:?}");
