@@ -45,7 +45,7 @@ pub(crate) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
             scripts::happen(state, action, instances);
             state.site.engine_changed();
         }
-        Action::Operate(operation) => operators::happen(state, *operation, instances),
+        Action::Operate(operation) => operators::happen(state, operation.clone(), instances),
         Action::Reload | Action::DeleteRow(_) | Action::Reboot { .. } | Action::Wait => {
             switch::happen(state, action, instances);
         }

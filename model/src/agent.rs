@@ -266,8 +266,18 @@ impl Site {
 /// A unit's memory as it is read after a crash between its two files: the newer half of one, the older of the other.
 fn torn(newer: UnitMemory, older: UnitMemory) -> UnitMemory {
     // Named one by one: whoever adds a field looks up in which file it is.
-    let UnitMemory { intention, approved, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } =
-        newer;
+    let UnitMemory {
+        intention,
+        approved,
+        promoted,
+        finished,
+        previous,
+        rolled_back,
+        superseded,
+        reported,
+        images: _,
+        error: _,
+    } = newer;
     let UnitMemory { images, error, .. } = older;
-    UnitMemory { intention, approved, promoted, finished, previous, rolled_back, superseded, images, error }
+    UnitMemory { intention, approved, promoted, finished, previous, rolled_back, superseded, reported, images, error }
 }

@@ -20,7 +20,7 @@ pub struct History {
     /// What was promoted before that.
     pub previous: BTreeMap<Base, ImageId>,
     /// The image that an operator rolled back from.
-    pub rolled_back: BTreeMap<Base, ImageId>,
+    pub rolled_back: BTreeMap<Base, BTreeSet<ImageId>>,
     /// What was promoted last is what an operator rolled back to.
     pub is_rollback: BTreeSet<Base>,
     /// Seconds since a look found that an instance's takeover does not stand; none if that is longer ago than matters.
@@ -101,10 +101,10 @@ impl History {
                 let mut members = instances.iter().filter(|(_, other)| other == base);
                 members.any(|(instance, _)| orders.get(&instance.feature) == Some(&order))
             };
-            if is_ordered(Order::Rollback) {
+            if is_ordered(Order::Rollback { from: None }) {
                 let target = unit.intention.as_ref().filter(|intention| intention.is_rollback());
-                if let (Some(target), Some(from)) = (target, unit.rolled_back) {
-                    self.rolled_back.insert(base.clone(), from);
+                if let Some(target) = target {
+                    self.rolled_back.insert(base.clone(), unit.rolled_back.clone());
                     self.promoted.insert(base.clone(), target.image);
                     self.previous.remove(base);
                     self.is_rollback.insert(base.clone());
@@ -126,7 +126,7 @@ impl History {
                         self.approved.insert(instance.clone(), key.clone());
                     }
                     self.approved.retain(|other, approved| other != instance || *approved == key);
-                    if self.rolled_back.get(base).is_some_and(|rolled_back| *rolled_back != stands.image) {
+                    if self.rolled_back.get(base).is_some_and(|held| !held.contains(&stands.image)) {
                         self.rolled_back.remove(base);
                     }
                 }

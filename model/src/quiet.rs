@@ -169,7 +169,7 @@ fn undesired(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
         let members: Vec<&Instance> = instances.iter().filter(|(_, it)| it == base).map(|(it, _)| it).collect();
         let Some(image) = agreed(site, &members) else { continue };
         let unit = switch.memory.units.get(base);
-        if unit.is_some_and(|unit| unit.rolled_back == Some(image)) {
+        if unit.is_some_and(|unit| unit.rolled_back.contains(&image)) {
             continue;
         }
         let latest = named(seen, base);

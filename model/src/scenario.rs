@@ -67,7 +67,7 @@ pub fn rebuilt(version: &'static str) -> Offer {
 }
 
 /// What an operator may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// `imgmgrd promote`, `imgmgrd rollback`, for the first instance's feature.
     Order(Order),

@@ -89,7 +89,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             about: "an operator promotes, rolls back, changes the owner, moves latest",
             operations: vec![
                 Operation::Order(Order::Promote),
-                Operation::Order(Order::Rollback),
+                Operation::Order(Order::Rollback { from: None }),
                 Operation::SetOwner(Owner::Local),
                 Operation::SetOwner(Owner::Kube),
                 Operation::TagLatest("1"),

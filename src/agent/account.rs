@@ -290,7 +290,7 @@ pub(super) fn carried_out(base: &Base, action: &Action, reclaimed: u64, report: 
     let (event, version) = match purpose {
         Purpose::Promote(version) | Purpose::RollBack(version) => (None, Some(version)),
         Purpose::RestoreLatest(version) => (Some("restored"), Some(version)),
-        Purpose::RecordVersions(version) => (None, Some(version)),
+        Purpose::NamePromoted(version) | Purpose::RecordVersions(version) => (None, Some(version)),
         Purpose::DropLocalTag(version) | Purpose::KeepLocalImage(version) => (Some("cleaned"), Some(version)),
         Purpose::RemoveImage(version) => (Some("cleaned"), version.as_ref()),
     };

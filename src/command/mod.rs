@@ -239,7 +239,7 @@ impl OnSwitch {
                 order::carry_out(Order::Promote, feature.as_deref(), json, settings, &runtime)
             }
             Self::Rollback { feature, json } => {
-                order::carry_out(Order::Rollback, Some(&feature), json, settings, &runtime)
+                order::carry_out(Order::Rollback { from: None }, Some(&feature), json, settings, &runtime)
             }
             Self::Doctor(doctor) => doctor.answer(settings, &runtime),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::{Arrival, Memory, Promotion, Proven, UnitMemory};
-use crate::domain::{Base, ContainerId, ImageId, Instance, StartedAt};
+use crate::domain::{Base, ContainerId, ImageId, Instance, StartedAt, Version};
 
 use super::memory::Stamps;
 
@@ -23,8 +23,11 @@ pub(super) struct DurableUnit {
     promoted: Option<Promotion>,
     finished: bool,
     previous: Vec<Proven>,
-    rolled_back: Option<ImageId>,
+    #[serde(default, deserialize_with = "crate::decide::one_or_more")]
+    rolled_back: BTreeSet<ImageId>,
     superseded: BTreeSet<ImageId>,
+    #[serde(default)]
+    reported: BTreeMap<ImageId, BTreeSet<Version>>,
 }
 
 /// What was seen of a unit, and can be observed again.
@@ -38,25 +41,28 @@ pub(super) struct ObservedUnit {
 /// The two halves of a unit.
 pub(super) fn split(unit: &UnitMemory) -> (DurableUnit, ObservedUnit) {
     // Named one by one: whoever adds a field decides here where it belongs.
-    let UnitMemory { intention, approved, promoted, finished, previous, rolled_back, images, superseded, error } = unit;
+    let UnitMemory {
+        intention, approved, promoted, finished, previous, rolled_back, images, superseded, reported, error
+    } = unit;
     let durable = DurableUnit {
         intention: intention.clone(),
         approved: approved.iter().map(|(instance, key)| (instance.clone(), key.clone())).collect(),
         promoted: promoted.clone(),
         finished: *finished,
         previous: previous.clone(),
-        rolled_back: *rolled_back,
+        rolled_back: rolled_back.clone(),
         superseded: superseded.clone(),
+        reported: reported.clone(),
     };
     (durable, ObservedUnit { images: images.clone(), error: error.clone() })
 }
 
 /// Puts the halves together again.
 pub(super) fn join(durable: DurableUnit, observed: ObservedUnit) -> UnitMemory {
-    let DurableUnit { intention, approved, promoted, finished, previous, rolled_back, superseded } = durable;
+    let DurableUnit { intention, approved, promoted, finished, previous, rolled_back, superseded, reported } = durable;
     let ObservedUnit { images, error } = observed;
     let approved = approved.into_iter().collect();
-    UnitMemory { intention, approved, promoted, finished, previous, rolled_back, images, superseded, error }
+    UnitMemory { intention, approved, promoted, finished, previous, rolled_back, images, superseded, reported, error }
 }
 
 /// The half that fallback depends on, without the units that have none.

@@ -93,14 +93,60 @@ pub struct UnitReport {
     pub promoted: Option<Version>,
     /// A promotion or rollback that this look found to be done.
     pub settled: Option<Settled>,
-    /// What comes of an operator's order: the version that it makes or made `latest`, or why it cannot be.
-    pub order: Option<Result<Version, Reason>>,
+    /// What comes of an operator's order.
+    pub order: Option<OrderOutcome>,
     /// Why nothing is cleaned up, unless it is.
     pub clean_up_waits: Option<Reason>,
     /// Every image in the unit's repositories or remembered as the unit's.
     pub images: BTreeMap<ImageId, Verdict>,
     /// `latest` names another image than the one that was promoted.
     pub latest_moved: bool,
+}
+
+/// What comes of an operator's order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OrderOutcome {
+    /// It is taken up: this is so when the plan is carried out.
+    Accepted(Obeyed),
+    /// This is so already, and nothing is left to be done.
+    AlreadySo(Obeyed),
+    /// It cannot be.
+    Refused(Reason),
+}
+
+/// An order that is obeyed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Obeyed {
+    /// The version that `latest` is.
+    pub version: Version,
+    /// The version that was rolled back from; none for a promotion.
+    pub rolled_back_from: Option<Version>,
+    /// The local containers that still run another image. A rollback has each removed once it stops.
+    pub still_running: BTreeSet<String>,
+}
+
+impl fmt::Display for Obeyed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rolled_back_from {
+            Some(from) => write!(f, "rolled back from {from} to {}", self.version)?,
+            None => write!(f, "promoted {}", self.version)?,
+        }
+        if self.still_running.is_empty() {
+            return Ok(());
+        }
+        let from = self.rolled_back_from.as_ref().map_or_else(|| "another version".to_owned(), ToString::to_string);
+        write!(f, "; the local container {} still runs {from}, and is removed when it stops", list(&self.still_running))
+    }
+}
+
+impl fmt::Display for OrderOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted(obeyed) => obeyed.fmt(f),
+            Self::AlreadySo(obeyed) => write!(f, "already {obeyed}"),
+            Self::Refused(reason) => reason.fmt(f),
+        }
+    }
 }
 
 /// Whether an image stays, and why.
@@ -154,6 +200,13 @@ pub enum Because {
     LocalOnly,
     /// The local image that really ran took its version's tag.
     Superseded,
+}
+
+impl Because {
+    /// Whether it stays so that there is something to start when Kubernetes is away.
+    pub(super) fn is_for_fallback(&self) -> bool {
+        matches!(self, Self::Promoted | Self::Fallback(_))
+    }
 }
 
 /// The stability of an instance, as published.
@@ -311,12 +364,12 @@ pub enum Reason {
     Unhealthy(ContainerId),
     /// The container has not been looked at yet.
     NotInspected(ContainerId),
-    /// `container_version` is not the image's `IMAGE_VERSION`: the rows are in the middle of a change.
+    /// `container_version` is not the version that the container reports: the rows are in the middle of a change.
     VersionsDiffer {
         /// The row's.
         row: Version,
-        /// The image's.
-        image: Version,
+        /// The container's.
+        container: Version,
     },
     /// Neither image nor row say what version runs.
     VersionUnknown,
@@ -348,6 +401,13 @@ pub enum Reason {
     PackageReference,
     /// The second opinion refused the plan.
     Violation(String),
+    /// `latest` is not the version that is to be rolled back from.
+    LatestIsNot {
+        /// What is to be rolled back from.
+        from: Version,
+        /// What `latest` is.
+        latest: Option<Version>,
+    },
     /// There is no version to roll back to: the one that was promoted before, if any, is not on the disk.
     NoLastVersion(Option<Version>),
     /// Acting failed.
@@ -417,8 +477,8 @@ impl fmt::Display for Reason {
             Self::ContainerNotRunning(container) => write!(f, "container {} does not run", container.short()),
             Self::Unhealthy(container) => write!(f, "container {} is unhealthy", container.short()),
             Self::NotInspected(container) => write!(f, "container {} has not been inspected yet", container.short()),
-            Self::VersionsDiffer { row, image } => {
-                write!(f, "container_version is {row}, the container's image is {image}: a change is under way")
+            Self::VersionsDiffer { row, container } => {
+                write!(f, "container_version is {row}, the container's version is {container}: a change is under way")
             }
             Self::VersionUnknown => f.write_str("neither image nor row say which version runs"),
             Self::Observing(remaining) => write!(f, "stable in {remaining}"),
@@ -437,6 +497,13 @@ impl fmt::Display for Reason {
                 f.write_str("sonic-package-manager starts it from an image id, not from its latest tag")
             }
             Self::Violation(what) => write!(f, "stopped, the plan would break a promise: {what}"),
+            Self::LatestIsNot { from, latest } => {
+                write!(
+                    f,
+                    "latest is {}, not {from}",
+                    latest.as_ref().map_or_else(|| "gone".to_owned(), ToString::to_string)
+                )
+            }
             Self::NoLastVersion(Some(version)) => {
                 write!(
                     f,

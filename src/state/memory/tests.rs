@@ -37,6 +37,7 @@ fn full() -> Memory {
         image: image(n),
         version: "2".parse().unwrap(),
         takeovers: [(instance("bgp", Namespace::Asic(0)), takeover(n).key())].into(),
+        rolled_back_from: vec![Proven { version: "3".parse().unwrap(), image: image(6) }],
     };
     let unit = UnitMemory {
         intention: Some(promotion(1)),
@@ -44,9 +45,10 @@ fn full() -> Memory {
         promoted: Some(promotion(2)),
         finished: true,
         previous: vec![Proven { version: "1".parse().unwrap(), image: image(3) }],
-        rolled_back: Some(image(4)),
+        rolled_back: [image(4)].into(),
         images: [(image(1), Arrival::During), (image(2), Arrival::Before)].into(),
         superseded: [image(5)].into(),
+        reported: [(image(5), ["5.kube".parse().unwrap()].into())].into(),
         error: Some("no\nluck".to_owned()),
     };
     memory.units.insert(base(), unit);
@@ -125,7 +127,7 @@ fn nothing_is_written_when_nothing_changed_and_only_what_did() {
     assert_eq!(save(&mut store, &memory, &stamps), (false, true));
     assert_eq!(trace(path, MEMORY), before.0);
     // Only what fallback depends on.
-    memory.units.get_mut(&base()).unwrap().rolled_back = None;
+    memory.units.get_mut(&base()).unwrap().rolled_back.clear();
     assert_eq!(save(&mut store, &memory, &stamps), (true, false));
 }
 
