@@ -16,8 +16,8 @@ const MOST_BYTES: usize = 512 << 10;
 /// The most bytes that are read of what the engine says about a failure.
 const MOST_WORDS: usize = 16 << 10;
 
-/// The most bytes that are kept of a whole list: a hundred times what a switch has.
-const MOST_KEPT: usize = 16 << 20;
+/// The most bytes that are kept of a whole list: ten times what 2,000 images take.
+const MOST_KEPT: usize = 8 << 20;
 
 /// The answer, if the engine did not refuse.
 pub(super) async fn accepted(answer: Answer) -> Result<Answer, Failure> {

@@ -37,13 +37,17 @@ pub(super) struct Listed {
     pub(super) began: Duration,
     pub(super) containers: Option<BTreeMap<ContainerId, Container>>,
     pub(super) images: Option<BTreeMap<ImageId, Image>>,
-    pub(super) news: News,
 }
 
 impl Listing {
     /// Both lists, now.
-    pub(super) fn everything() -> Self {
-        Self { containers: true, images: true, due: Some(Instant::now()), ..Self::default() }
+    pub(super) fn everything(news: News) -> Self {
+        Self { containers: true, images: true, due: Some(Instant::now()), news }
+    }
+
+    /// Why to publish what is listed.
+    pub(super) fn news(&self) -> News {
+        self.news
     }
 
     /// Somebody asks for both lists now.
@@ -83,6 +87,6 @@ impl Listing {
         let containers = async { if self.containers { engine.list_containers().await.map(Some) } else { Ok(None) } };
         let images = async { if self.images { engine.list_images().await.map(Some) } else { Ok(None) } };
         let (containers, images) = tokio::try_join!(containers, images)?;
-        Ok(Listed { began, containers, images, news: self.news })
+        Ok(Listed { began, containers, images })
     }
 }

@@ -18,6 +18,7 @@ mod client;
 mod error;
 mod events;
 mod execute;
+mod fields;
 mod host;
 mod inspections;
 mod interest;

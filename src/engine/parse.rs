@@ -4,42 +4,15 @@
 //! this agent does not know, makes that container unknown; one of an image's names, and the image is nobody's.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::error::Failure;
+use super::fields::{Field, Fields};
 use super::splitter::Entry;
 use crate::decide::{Container, ContainerStatus, Image, ImageVersion, KubeletLabels};
 use crate::domain::{ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable};
 
 /// The longest name of a container that is taken as it is; the kubelet's are the longest, of two or three hundred.
 const LONGEST_NAME: usize = 1024;
-
-/// A field of an answer, whatever it holds. One that is `null` is the same as one that is missing.
-type Field<'a> = Option<&'a RawValue>;
-
-/// Reads fields, and remembers whether each was what it should be.
-struct Fields {
-    are_known: bool,
-}
-
-impl Fields {
-    /// A field's value; none if it is missing or not understood.
-    fn read<'a, T: Deserialize<'a>>(&mut self, field: Field<'a>) -> Option<T> {
-        let value = field.map(|field| serde_json::from_str(field.get())).transpose();
-        self.known(value.ok()).flatten()
-    }
-
-    /// What a text stands for; none if it is missing, empty or not understood.
-    fn word<T>(&mut self, field: Field<'_>, meaning: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let text: String = self.read(field).filter(|text: &String| !text.is_empty())?;
-        self.known(meaning(&text))
-    }
-
-    fn known<T>(&mut self, value: Option<T>) -> Option<T> {
-        self.are_known &= value.is_some();
-        value
-    }
-}
 
 /// An image of the list. One whose id is no id cannot be spoken of and is left out.
 pub(super) fn listed_image(entry: Entry<'_>, repositories: &mut Repositories) -> Option<(ImageId, Image)> {
@@ -56,14 +29,14 @@ pub(super) fn listed_image(entry: Entry<'_>, repositories: &mut Repositories) ->
         size: Field<'a>,
     }
     let listed: Listed<'_> = serde_json::from_slice(entry.json).ok()?;
-    let mut fields = Fields { are_known: true };
+    let mut fields = Fields::new();
     let id = fields.word(listed.id, |text| text.parse().ok())?;
     let size = fields.read(listed.size).and_then(|size: i64| u64::try_from(size).ok()).unwrap_or_default();
-    let mut names = Fields { are_known: !entry.is_cut };
+    let mut names = Fields::of(entry);
     let tags: Vec<String> = names.read(listed.repo_tags).unwrap_or_default();
     let digests: Vec<String> = names.read(listed.repo_digests).unwrap_or_default();
     let (references, unreadable) = references(&tags, &digests, repositories);
-    let unreadable_references = unreadable.saturating_add(u16::from(!names.are_known));
+    let unreadable_references = unreadable.saturating_add(u16::from(!names.are_known()));
     Some((id, Image { references, unreadable_references, version: ImageVersion::NotRead, size }))
 }
 
@@ -111,7 +84,7 @@ pub(super) fn listed_container(entry: Entry<'_>) -> Option<(ContainerId, Contain
         state: Field<'a>,
     }
     let listed: Listed<'_> = serde_json::from_slice(entry.json).ok()?;
-    let mut fields = Fields { are_known: !entry.is_cut };
+    let mut fields = Fields::of(entry);
     let id = fields.word(listed.id, |text| text.parse().ok())?;
     let image: ImageId = fields.word(listed.image_id, |text| text.parse().ok())?;
     // A container with links has further names, `/other/alias`.
@@ -126,7 +99,7 @@ pub(super) fn listed_container(entry: Entry<'_>) -> Option<(ContainerId, Contain
         image,
         created_from: created_from.and_then(|text| self::created_from(&text, &image)),
         kubelet,
-        status: status.filter(|_| fields.are_known).unwrap_or(ContainerStatus::Unknown),
+        status: status.filter(|_| fields.are_known()).unwrap_or(ContainerStatus::Unknown),
         details: None,
     };
     Some((id, container))
@@ -249,7 +222,7 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
         status: Field<'a>,
     }
     let inspected: Inspected<'_> = serde_json::from_slice(json)?;
-    let mut fields = Fields { are_known: true };
+    let mut fields = Fields::new();
     let name: String = fields.read(inspected.name).unwrap_or_default();
     let config: Config<'_> = fields.read(inspected.config).unwrap_or_default();
     let state: State<'_> = fields.read(inspected.state).unwrap_or_default();
@@ -278,7 +251,7 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
         image: inspected.image,
         created_from: created_from.and_then(|text| self::created_from(&text, &inspected.image)),
         kubelet,
-        status: status.filter(|_| fields.are_known).unwrap_or(ContainerStatus::Unknown),
+        status: status.filter(|_| fields.are_known()).unwrap_or(ContainerStatus::Unknown),
         started_at,
         unhealthy: unhealthy.unwrap_or_default(),
         oom_killed,
@@ -320,17 +293,17 @@ pub(super) fn inspected_image(json: &[u8]) -> Result<InspectedImage, Failure> {
         env: Field<'a>,
     }
     let inspected: Inspected<'_> = serde_json::from_slice(json)?;
-    let mut names = Fields { are_known: true };
+    let mut names = Fields::new();
     let tags: Vec<String> = names.read(inspected.repo_tags).unwrap_or_default();
     let digests: Vec<String> = names.read(inspected.repo_digests).unwrap_or_default();
     let (references, unreadable) = references(&tags, &digests, &mut Repositories::default());
-    let mut fields = Fields { are_known: true };
+    let mut fields = Fields::new();
     let config: Config<'_> = fields.read(inspected.config).unwrap_or_default();
     let version = image_version(&mut fields, config.env);
     Ok(InspectedImage {
         id: inspected.id,
-        version: fields.are_known.then_some(version),
-        is_named: !references.is_empty() || unreadable > 0 || !names.are_known,
+        version: fields.are_known().then_some(version),
+        is_named: !references.is_empty() || unreadable > 0 || !names.are_known(),
         size: names.read(inspected.size).and_then(|size: i64| u64::try_from(size).ok()).unwrap_or_default(),
     })
 }

@@ -105,6 +105,7 @@ pub fn watch(reader: Reader, interest: watch::Receiver<Interest>) -> Watcher {
         is_away: false,
         publish_at: None,
         news: News::default(),
+        promised: News::default(),
     };
     Watcher { reader, state, resync, again, task: tokio::spawn(task.run()) }
 }
@@ -123,7 +124,10 @@ struct Watching {
     is_away: bool,
     /// When to publish what is known, if there is anything to publish.
     publish_at: Option<Instant>,
+    /// Why to publish what is known.
     news: News,
+    /// Why to publish what is being listed.
+    promised: News,
 }
 
 /// Why to publish a snapshot that is no other.
@@ -133,6 +137,14 @@ pub(super) struct News {
     pub(super) is_heard: bool,
     /// Somebody asked for it.
     pub(super) is_asked: bool,
+}
+
+impl News {
+    /// For these reasons, too.
+    fn extend(&mut self, other: Self) {
+        self.is_heard |= other.is_heard;
+        self.is_asked |= other.is_asked;
+    }
 }
 
 /// Why following a stream of events ended without an error.
@@ -181,11 +193,12 @@ impl Watching {
         let mut events = self.reader.engine.events().await?;
         self.reader.shared.lock().begin();
         let (resync, again) = (Arc::clone(&self.resync), Arc::clone(&self.again));
-        let mut next = Listing::everything();
+        let mut next = Listing::everything(std::mem::take(&mut self.promised));
         let mut listing: Option<BoxFuture<'static, Result<Listed, EngineError>>> = None;
         let mut is_listed = false;
         loop {
             if listing.is_none() && next.is_due() {
+                self.promised.extend(next.news());
                 listing = Some(std::mem::take(&mut next).run(self.reader.engine.clone()).boxed());
             }
             let try_again = self.inspections.due();
@@ -209,7 +222,10 @@ impl Watching {
                     Err(_) => return Ok(End::Over),
                 },
                 () = again.notified() => next.ask(),
-                () = resync.notified() => return Ok(End::Resync),
+                () = resync.notified() => {
+                    self.promised.extend(next.news());
+                    return Ok(End::Resync);
+                }
             }
         }
     }
@@ -239,8 +255,7 @@ impl Watching {
                 self.lists.take_images(listed.began, images, &mut known);
             }
         }
-        self.news.is_heard |= listed.news.is_heard;
-        self.news.is_asked |= listed.news.is_asked;
+        self.news.extend(std::mem::take(&mut self.promised));
         self.inspect();
         self.publish_soon(PATIENCE);
     }
