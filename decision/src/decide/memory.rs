@@ -12,7 +12,6 @@ use crate::domain::{Age, Base, ContainerId, ImageId, Instance, IteratorExt as _,
 
 /// Everything remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Of each instance: what the next look compares with.
     #[serde(with = "pairs")]
@@ -23,7 +22,6 @@ pub struct Memory {
 
 /// What is remembered of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct InstanceMemory {
     /// The last `set_owner`, which holds while the row is absent.
     pub set_owner: Option<Owner>,
@@ -38,7 +36,6 @@ pub struct InstanceMemory {
 
 /// A takeover: this container, running without interruption since this start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Takeover {
     /// The kube container.
     pub container: ContainerId,
@@ -56,7 +53,6 @@ pub struct Takeover {
 
 /// A takeover that ended before it was stable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Failure {
     /// The version that failed.
     pub version: Version,
@@ -68,7 +64,6 @@ pub struct Failure {
 
 /// What is remembered of an image name and all instances that share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct UnitMemory {
     /// What is about to be promoted. Written down before the first step, so that a crash in between is understood.
     pub intention: Option<Promotion>,
@@ -93,7 +88,6 @@ pub struct UnitMemory {
 
 /// A promotion of an image for the takeovers that had proven it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Promotion {
     /// The image.
     pub image: ImageId,
@@ -114,7 +108,6 @@ impl Promotion {
 
 /// A version that was stable once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Proven {
     /// The version.
     pub version: Version,
