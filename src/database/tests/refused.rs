@@ -54,7 +54,8 @@ async fn what_is_refused_is_told_and_can_be_written_again_and_leaves_the_rows_re
 #[tokio::test]
 async fn one_server_that_hangs_delays_no_other_and_blocks_nobody() {
     let mut redis = Redis::start(2);
-    (redis.fill(0), redis.fill(1));
+    redis.fill(0);
+    redis.fill(1);
     let mut databases = Databases::new(&redis.config());
     until(&mut databases, "both", |d| d.unreadable().is_empty()).await;
     redis.servers[1].pause();
