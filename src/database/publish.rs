@@ -321,7 +321,7 @@ impl Write {
     }
 }
 
-/// Writes a batch as one transaction; a second one writes anew, as a whole, those rows that were not what was thought.
+/// Writes a batch to its server.
 async fn write(link: &Link, batch: Batch) -> Published {
     let written = link.exchange(|connection| write_rows(connection, &batch.writes)).await;
     match written {
@@ -341,33 +341,39 @@ async fn write(link: &Link, batch: Batch) -> Published {
     }
 }
 
-/// What became of each row.
+/// Writes rows in one round trip; a second one writes anew, as a whole, those that were not what was thought. Gives what
+/// became of each. Not as a transaction: what Redis refuses of one row is no reason to refuse another, and where its memory
+/// is full, rows can still be removed.
 async fn write_rows(connection: Connection, writes: &[Write]) -> Result<Vec<Result<(), DatabaseError>>, DatabaseError> {
     let mut pipeline = Pipeline::new();
-    pipeline.atomic();
     let mut selected = None;
     let commands = |write: &Write| (select(&mut pipeline, &mut selected, write.id), write.command(&mut pipeline));
     let counts: Vec<(usize, usize)> = writes.iter().map(commands).collect();
     let mut answers = connection.run(pipeline).await?.into_iter();
 
     let mut repairs = Pipeline::new();
-    repairs.atomic();
     let mut selected = None;
     let mut outcomes = Vec::with_capacity(writes.len());
     for (write, (selects, commands)) in writes.iter().zip(counts) {
-        answers.by_ref().take(selects).try_for_each(|answer| answer.map(|_| ())).map_err(|e| connection.failed(e))?;
+        answers.by_ref().take(selects).try_for_each(|answer| answer.map(drop)).map_err(|e| connection.failed(e))?;
         let own: Vec<_> = answers.by_ref().take(commands).collect();
         let is_as_expected = write.was_expected(own.into_iter());
-        if let (Ok(false), RowChange::Publish { row, .. }) = (&is_as_expected, &write.change) {
-            select(&mut repairs, &mut selected, write.id);
-            replace(&mut repairs, &write.key, row);
-        }
-        outcomes.push(is_as_expected.map(|_| ()).map_err(|error| connection.failed(error)));
+        let repair = match (&is_as_expected, &write.change) {
+            (Ok(false), RowChange::Publish { row, .. }) => {
+                let selects = select(&mut repairs, &mut selected, write.id);
+                replace(&mut repairs, &write.key, row);
+                Some(selects + 2)
+            }
+            _ => None,
+        };
+        outcomes.push((is_as_expected.map(drop), repair));
     }
-    for answer in connection.run(repairs).await? {
-        answer.map_err(|error| connection.failed(error))?;
-    }
-    Ok(outcomes)
+    let mut answers = connection.run(repairs).await?.into_iter();
+    let outcomes = outcomes.into_iter().map(|(outcome, repair)| {
+        let repaired = answers.by_ref().take(repair.unwrap_or(0)).try_for_each(|answer| answer.map(drop));
+        outcome.and(repaired).map_err(|error| connection.failed(error))
+    });
+    Ok(outcomes.collect())
 }
 
 /// Adds the SELECT of a database, unless it is selected. Gives how many commands that took.

@@ -37,10 +37,11 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether it is the same that happened again: what people would count.
+    /// Whether it is the same that happened again: what people would count. Where no reason code tells, its text does.
     fn repeats(&self, other: &Self) -> bool {
         (&self.event, &self.image_id, &self.reason, self.exit_code)
             == (&other.event, &other.image_id, &other.reason, other.exit_code)
+            && (self.reason.is_some() || (&self.version, &self.detail) == (&other.version, &other.detail))
     }
 }
 

@@ -18,3 +18,6 @@ pub use directory::{StateDirectory, StateError};
 pub use history::{Entry, Event, History};
 pub use memory::{Stamps, Store, ages};
 pub use policy::LastPolicy;
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,12 @@ fn what_repeats_is_counted_under_a_new_number() {
         .collect();
     assert_eq!(told, [(3, 1, None, Some(137)), (4, 3, Some(time(1)), Some(1))]);
     assert_eq!(history.entries("a").next_back().unwrap().event.detail, "exited after 4 s", "the last one's");
+    // Without a code, the text is the reason.
+    let held = |why: &str| Event { event: "held".to_owned(), detail: why.to_owned(), ..event("2") };
+    for (n, why) in [(1, "policy"), (2, "disabled"), (3, "policy")] {
+        assert_eq!(history.add("b", time(n), held(why), None), n);
+    }
+    assert_eq!(numbers(&history, "b"), [2, 3]);
     // Another image, another reason or another word is another event.
     let other = Event { image_id: "sha256:3".to_owned(), ..failure(1) };
     let reason = Event { reason: Some("killed".to_owned()), ..failure(1) };
