@@ -19,6 +19,7 @@
 //! | [`kubelet`] | deploys containers as the kubelet does |
 //! | [`agent`] | an `imgmgrd run` on the switch |
 //! | [`engine`], [`container`] | the Docker engine and what to run on it |
+//! | [`proxy`] | single calls to the engine hang, fail, or are answered otherwise |
 //! | [`image`] | images small enough to have hundreds of |
 //! | [`registry`], [`redis_server`] | the other two servers |
 //! | [`schema`] | holds rows and answers to the files in `schema/` |
@@ -37,6 +38,7 @@ mod http;
 pub mod image;
 pub mod kubelet;
 pub mod process;
+pub mod proxy;
 pub mod redis_server;
 pub mod registry;
 pub mod rows;
@@ -52,6 +54,7 @@ pub use disk::FullDisk;
 pub use engine::{Engine, EngineClient};
 pub use image::Image;
 pub use kubelet::{Deployment, KubeContainer, Kubelet};
+pub use proxy::EngineProxy;
 pub use redis_server::RedisServer;
 pub use registry::Registry;
 pub use rows::{CONFIG_DB, FeatureRows, Instance, Namespace, Row, Rows, STATE_DB};
