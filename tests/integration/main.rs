@@ -5,15 +5,19 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod beside_ctrmgrd;
+mod bulkheads;
 mod clean_up;
 mod commands;
 mod evidence;
+mod fleet;
+mod fresh;
 mod hostile;
 mod identity;
 mod killed;
 mod multi_asic;
 mod process;
 mod promotion;
+mod promotions_first;
 mod restarts;
 mod scene;
 mod story;
