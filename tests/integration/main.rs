@@ -21,3 +21,4 @@ mod promotions_first;
 mod restarts;
 mod scene;
 mod story;
+mod unsaved;

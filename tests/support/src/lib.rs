@@ -23,7 +23,7 @@
 //! | [`image`] | images small enough to have hundreds of |
 //! | [`registry`], [`redis_server`] | the other two servers |
 //! | [`schema`] | holds rows and answers to the files in `schema/` |
-//! | [`disk`] | a disk without room |
+//! | [`disk`] | a disk without room, a folder that cannot be written |
 //! | [`wait`] | waiting for conditions, never sleeping |
 //! | [`workdir`], [`process`] | nothing is left behind |
 //!
@@ -50,7 +50,7 @@ pub mod workdir;
 
 pub use agent::Agent;
 pub use container::ContainerSpec;
-pub use disk::FullDisk;
+pub use disk::{FullDisk, ReadOnlyFolder};
 pub use engine::{Engine, EngineClient};
 pub use image::Image;
 pub use kubelet::{Deployment, KubeContainer, Kubelet};
