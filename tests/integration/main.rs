@@ -18,6 +18,7 @@ mod multi_asic;
 mod process;
 mod promotion;
 mod promotions_first;
+mod refused_writes;
 mod restarts;
 mod scene;
 mod story;
