@@ -11,6 +11,7 @@ mod commands;
 mod evidence;
 mod fleet;
 mod fresh;
+mod history;
 mod hostile;
 mod identity;
 mod killed;
