@@ -21,6 +21,7 @@ mod promotion;
 mod promotions_first;
 mod refused_writes;
 mod restarts;
+mod rollback;
 mod scene;
 mod story;
 mod unsaved;
