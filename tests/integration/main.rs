@@ -7,6 +7,7 @@
 mod beside_ctrmgrd;
 mod bulkheads;
 mod clean_up;
+mod clocks;
 mod commands;
 mod evidence;
 mod fleet;
