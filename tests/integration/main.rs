@@ -16,6 +16,7 @@ mod history;
 mod hostile;
 mod identity;
 mod killed;
+mod losses;
 mod multi_asic;
 mod process;
 mod promotion;
