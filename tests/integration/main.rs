@@ -25,5 +25,6 @@ mod refused_writes;
 mod restarts;
 mod rollback;
 mod scene;
+mod state_files;
 mod story;
 mod unsaved;
