@@ -3,7 +3,7 @@
 use imgmgrd_test_support::kubelet::KubeContainer;
 
 use crate::scene::binary;
-use crate::story::{NEW, Story};
+use crate::story::{NEW, NEWER, Story};
 
 #[test]
 fn numbers_go_on_when_the_file_is_lost_and_the_rows_are_not() {
@@ -20,7 +20,7 @@ fn numbers_go_on_when_the_file_is_lost_and_the_rows_are_not() {
 
     story.agent = story.switch.agent(binary());
     story.policy("stable_time", "600");
-    let failing = story.deploy_with(NEW, |spec| spec);
+    let failing = story.deploy(NEWER);
     story.becomes("observing");
     story.engine().kill_container(&failing.id);
     story.becomes("failed");
@@ -31,7 +31,7 @@ fn numbers_go_on_when_the_file_is_lost_and_the_rows_are_not() {
     assert!(before.iter().all(|entry| after.contains(entry)), "nothing is lost: {before:#?}\n{after:#?}");
 }
 
-/// Lets a container that waits for it exit with code 3.
+/// Lets a container that waits for it exit with code 42.
 fn exits(story: &Story, container: &KubeContainer) {
     assert_eq!(story.engine().exec(&container.id, &["/bin/busybox", "touch", "/exit"]), 0);
 }
@@ -41,7 +41,7 @@ fn a_failure_that_repeats_is_one_entry_with_a_count() {
     let mut story = Story::telemetry();
     story.policy("stable_time", "600");
     let container = story.deploy_with(NEW, |spec| {
-        spec.script("while [ ! -e /exit ]; do /bin/busybox sleep 0.05; done; /bin/busybox rm /exit; exit 3")
+        spec.script("while [ ! -e /exit ]; do /bin/busybox sleep 0.05; done; /bin/busybox rm /exit; exit 42")
     });
     let (mut first_time, mut number) = (String::new(), 0);
     for count in ["1", "2", "3"] {
@@ -62,6 +62,6 @@ fn a_failure_that_repeats_is_one_entry_with_a_count() {
     let failures = story.history("failed");
     let [failure] = &failures[..] else { panic!("{failures:?}") };
     assert_eq!((&failure["count"], &failure["first_time"]), (&"3".to_owned(), &first_time));
-    assert!(failure.values().any(|value| value == "3" || value.contains("code 3")), "its exit code: {failure:?}");
+    assert!(failure.values().any(|value| value == "42" || value.contains("code 42")), "its exit code: {failure:?}");
     assert!(failure.values().any(|value| value.contains(container.short_id())), "its container: {failure:?}");
 }

@@ -3,7 +3,6 @@
 use imgmgrd_test_support::container::ContainerSpec;
 use imgmgrd_test_support::kubelet::KubeContainer;
 
-use crate::evidence::everything;
 use crate::scene::command;
 use crate::story::{NEW, NEWER, NEWEST, Story};
 
@@ -80,11 +79,13 @@ fn a_second_one_changes_nothing_and_says_so() {
     let (mut story, containers) = promoted(&[NEW, NEWER, NEWEST]);
     rolls_back(&story, &["rollback", FEATURE], NEWER);
     story.becomes("held");
-    let before = everything(&story.switch);
+    story.until("it is told", |story| story.history("rolled back").len() == 1);
+    let everything = |story: &Story| (story.engine().images(), story.rows().feature_row(), story.rows().history());
+    let before = everything(&story);
     let said = done(&story, &["rollback", FEATURE]);
     assert!(said.contains(&format!("already rolled back from {NEWEST} to {NEWER}")), "{said}");
     assert_eq!(story.latest(), containers[1].image_id);
-    assert_eq!(everything(&story.switch), before);
+    assert_eq!(everything(&story), before);
 }
 
 #[test]

@@ -42,6 +42,17 @@ fn an_inspection_that_answers_500_at_the_start() {
 }
 
 #[test]
+fn an_image_whose_inspection_hangs_at_the_start() {
+    let mut fleet = Fleet::of(&[SNMP, TELEMETRY]);
+    fleet.stable_time(1);
+    let [broken, sound] = [SNMP, TELEMETRY].map(|feature| fleet.deploy(feature, NEW));
+    fleet.proxy.hold(&format!("GET /images/{}", broken.image_id));
+    fleet.start_agent();
+    fleet.is_promoted_in_time(TELEMETRY, &sound);
+    fleet.until("what is known of the other one is published", || !fleet.published(SNMP, "reason").is_empty());
+}
+
+#[test]
 fn an_inspection_that_hangs_while_others_are_observed() {
     let mut fleet = Fleet::of(&[SNMP, TELEMETRY]);
     fleet.start_agent();
@@ -66,7 +77,7 @@ fn a_container_whose_removal_hangs_delays_its_own_unit_only() {
     fleet.proxy.hold(&format!("DELETE /containers/{stale}"));
     fleet.all_are_due();
     fleet.is_promoted_in_time(TELEMETRY, &sound);
-    assert_eq!(fleet.latest(SNMP), Some(stuck.image_id.clone()), "its tag comes before the removal");
+    fleet.until("its tag comes before the removal", || fleet.latest(SNMP).as_ref() == Some(&stuck.image_id));
 
     fleet.proxy.heal();
     fleet.until("the other one is done, too", || fleet.boots(SNMP, &stuck));
