@@ -266,9 +266,8 @@ fn write_response(mut client: &UnixStream, response: &Response, no_body: bool) -
     if response.status != 204 && response.status != 304 && !no_body {
         head += &format!("Content-Length: {}\r\n", response.body.len());
     }
-    client.write_all(head.as_bytes())?;
-    client.write_all(b"\r\n")?;
-    client.write_all(&response.body)
+    let head = head + "\r\n";
+    client.write_all(&[head.as_bytes(), &response.body].concat())
 }
 
 /// An error, as the engine words one.
