@@ -44,6 +44,8 @@ pub(crate) struct Effort {
     promotions: usize,
     /// Promotions beside each thing that hangs.
     stuck: usize,
+    /// How long after its deadline a tag is waited for then.
+    tag_limit: Duration,
     /// The large switch.
     crowd: Size,
     /// How long the takeovers on it are observed.
@@ -56,15 +58,17 @@ const FULL: Effort = Effort {
     images: 3_000,
     promotions: 12,
     stuck: 3,
+    tag_limit: Duration::from_secs(8),
     crowd: Size { features: 300, images: 2_000, due: 100, limit: Duration::from_secs(120) },
     stable_time: Duration::from_secs(10),
 };
 const QUICK: Effort = Effort {
-    idle: 5,
+    idle: 3,
     starts: 3,
     images: 600,
     promotions: 3,
     stuck: 1,
+    tag_limit: Duration::from_secs(3),
     crowd: Size { features: 60, images: 400, due: 20, limit: Duration::from_secs(15) },
     stable_time: Duration::from_secs(3),
 };

@@ -9,12 +9,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::Bench;
 use crate::engine_events::{self, Event};
 use crate::hold::{Proxy, Wanted};
-use crate::promotion::Scene;
+use crate::promotion::{STABLE_TIME, Scene};
 use crate::table::{Measured, Table, Unit, median};
 use crate::world::base;
-
-/// How long to wait for a tag after its deadline.
-const LIMIT: Duration = Duration::from_secs(8);
 
 /// How long to wait for the agent to ask for what is to hang.
 const TO_HANG: Duration = Duration::from_secs(4);
@@ -51,7 +48,11 @@ pub(crate) fn measure(bench: &Bench<'_>, table: &mut Table) {
             (0..bench.effort.stuck).map(|_| delay(bench, &switch, &proxy, &events, stuck)).collect();
         let mut known: Vec<f64> = delays.iter().copied().flatten().collect();
         let is_known = known.len() * 2 > delays.len();
-        if is_known { median(&mut known).into() } else { Measured::at_least(LIMIT.as_secs_f64() * 1e3) }
+        if is_known {
+            median(&mut known).into()
+        } else {
+            Measured::at_least(bench.effort.tag_limit.as_secs_f64() * 1e3)
+        }
     };
     let undisturbed = middle(Stuck::Nothing);
     for (stuck, what) in CASES {
@@ -85,7 +86,7 @@ fn delay(bench: &Bench<'_>, switch: &Switch, proxy: &Proxy, events: &Receiver<Ev
     }
     while events.try_recv().is_ok() {}
     let deadline = free.take_over();
-    let tag = await_tag(events, &format!("{}:latest", base(&free.feature)));
+    let tag = await_tag(events, &format!("{}:latest", base(&free.feature)), STABLE_TIME + bench.effort.tag_limit);
     drop(paused);
     // One that hangs need not hear a SIGTERM.
     agent.kill9();
@@ -117,9 +118,8 @@ fn await_hang(proxy: &Proxy) {
     }
 }
 
-fn await_tag(events: &Receiver<Event>, name: &str) -> Option<Duration> {
+fn await_tag(events: &Receiver<Event>, name: &str, limit: Duration) -> Option<Duration> {
     let begun = Instant::now();
-    let limit = LIMIT + crate::promotion::STABLE_TIME;
     loop {
         let event = events.recv_timeout(limit.saturating_sub(begun.elapsed())).ok()?;
         if event.action == "tag" && event.name == name {
