@@ -63,8 +63,9 @@ fn a_seed_says_what_happens_and_when() {
     {
         assert!(first.contains(what), "{what}");
     }
-    for what in ["Stuck(Inspect", "Stuck(Removal", "OneRedis(Silent", "OneRedis(Dropped", "StateDiskFull(120000) alone"]
-    {
+    let alone =
+        ["Stuck(Inspect", "Stuck(Removal", "OneRedis(Silent", "OneRedis(Dropped", "StateDiskFull(120000) alone"];
+    for what in alone {
         assert!(first.contains(what), "{what}");
     }
     for what in ["EmptyRedis", "ReloadConfig", "EngineDiskFull", "StateDiskFull", "StepClock", "Rollback", "RowTrap"] {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::features::FEATURES;
+use crate::features::{FEATURES, kube_features};
 use crate::journal::Table;
 use crate::judge;
 use crate::schedule::{Bulkhead, Event, Fault, Happening, Life};
@@ -21,48 +21,18 @@ const MOMENT: Duration = Duration::from_millis(300);
 impl Stage<'_> {
     /// Breaks it, has two other features upgraded, judges what becomes of them, and mends it.
     pub(crate) fn bulkhead(&mut self, bulkhead: &Bulkhead) -> Result<(), Stop> {
-        let Bulkhead { fault, restart, concerned, proven, ordered } = *bulkhead;
         self.says("soak", bulkhead);
-        let violations = self.shared.journal.violations().len();
-        if let Some(concerned) = concerned {
-            // What nobody runs is to be removed at the next promotion, if the agent has seen it before.
-            self.act(Event::Pull { feature: concerned });
-            self.run_until(Instant::now() + MOMENT)?;
-        }
-        self.happen(Happening::Fault(fault));
-        if let Some(concerned) = concerned {
-            self.upgrade(concerned);
-        }
-        if restart {
-            self.happen(Happening::Fault(Fault::Kill(0)));
-        }
-        self.upgrade(proven);
-        let stable_time = Duration::from_secs(self.shared.record().stable_time.now());
-        let due = Instant::now() + stable_time;
-        self.upgrade(ordered);
-        // Without a memory nothing is promoted: nobody would know what is to be kept.
-        let can_remember = !matches!(fault, Fault::StateDiskFull(_));
-        for feature in [proven, ordered] {
-            let what = format!("the row of {} does not tell of its upgrade", FEATURES[feature].name);
-            self.expect_soon(Instant::now(), what, |stage| stage.shows_upgrade(feature))?;
-        }
-        self.promote_by_order(ordered, can_remember)?;
-        if can_remember {
-            let what = format!("{} is not promoted when it is due", FEATURES[proven].name);
-            self.expect_soon(due, what, |stage| stage.is_promoted(proven))?;
+        let before = self.shared.journal.violations().len();
+        if matches!(bulkhead.fault, Fault::StateDiskFull(_)) {
+            self.without_a_memory(bulkhead)?;
         } else {
-            self.run_until(due + Duration::from_secs(1))?;
-            let what = format!("{} is not held, as it cannot be remembered", FEATURES[proven].name);
-            self.expect_soon(due, what, |stage| stage.stability(proven, &["held"]))?;
-            if self.is_latest(proven) {
-                self.violation("a version is promoted that cannot be remembered");
-            }
+            self.beside_what_is_broken(bulkhead)?;
         }
-        for number in (0..FEATURES.len()).filter(|number| Some(*number) != concerned) {
+        for number in (0..FEATURES.len()).filter(|number| Some(*number) != bulkhead.concerned) {
             let what = format!("rows of {} are not true", FEATURES[number].name);
             self.expect_soon(Instant::now(), what, |stage| stage.untrue(number).is_empty())?;
         }
-        if self.shared.journal.violations().len() == violations {
+        if self.shared.journal.violations().len() == before {
             self.shared.journal.count(Table::Checks, "faults alone that held up nobody else");
         } else {
             (0..FEATURES.len()).flat_map(|number| self.untrue(number)).for_each(|what| self.says("judge", what));
@@ -71,8 +41,77 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// A container, the removals or the Redis of one feature, or the wall clock: the others are promoted in time.
+    fn beside_what_is_broken(&mut self, bulkhead: &Bulkhead) -> Result<(), Stop> {
+        let Bulkhead { concerned, proven, ordered, .. } = *bulkhead;
+        if let Some(concerned) = concerned {
+            // What nobody runs is to be removed at the next promotion, if the agent has seen it before.
+            self.act(Event::Pull { feature: concerned });
+            self.run_until(Instant::now() + MOMENT)?;
+        }
+        let due = self.break_and_upgrade(bulkhead)?;
+        self.promote_by_order(ordered, true)?;
+        let what = format!("{} is not promoted when it is due", FEATURES[proven].name);
+        self.expect_soon(due, what, |stage| stage.is_promoted(proven)).map(drop)
+    }
+
+    /// Nothing is promoted, as nobody would know what is to be kept; what nothing keeps goes all the same.
+    fn without_a_memory(&mut self, bulkhead: &Bulkhead) -> Result<(), Stop> {
+        let Bulkhead { proven, ordered, .. } = *bulkhead;
+        let cleaned = kube_features().find(|number| ![proven, ordered].contains(number)).expect("there are more");
+        let image = self.leave_an_image(cleaned)?;
+        let due = self.break_and_upgrade(bulkhead)?;
+        self.promote_by_order(ordered, false)?;
+        self.run_until(due + Duration::from_secs(1))?;
+        let what = format!("{} is not held, as it cannot be remembered", FEATURES[proven].name);
+        self.expect_soon(due, what, |stage| stage.stability(proven, &["held"]))?;
+        if self.is_latest(proven) {
+            self.violation("a version is promoted that cannot be remembered");
+        }
+        self.switch.rows().feature_policy(FEATURES[cleaned].name, &[("cleanup", "enabled")]);
+        let what = format!("{image} of {} stays, which nothing keeps", FEATURES[cleaned].name);
+        self.expect_soon(Instant::now(), what, |stage| !stage.view().images.contains(&image)).map(drop)
+    }
+
+    /// The fault begins, and then the upgrades; when the one of `proven` is stable. The others' rows tell of theirs.
+    fn break_and_upgrade(&mut self, bulkhead: &Bulkhead) -> Result<Instant, Stop> {
+        let Bulkhead { fault, restart, concerned, proven, ordered } = *bulkhead;
+        self.happen(Happening::Fault(fault));
+        if let Some(concerned) = concerned {
+            self.upgrade(concerned);
+        }
+        if restart {
+            self.happen(Happening::Fault(Fault::Kill(0)));
+        }
+        self.upgrade(proven);
+        let due = Instant::now() + self.stable_time();
+        self.upgrade(ordered);
+        for feature in [proven, ordered] {
+            let what = format!("the row of {} does not tell of its upgrade", FEATURES[feature].name);
+            self.expect_soon(Instant::now(), what, |stage| stage.shows_upgrade(feature))?;
+        }
+        Ok(due)
+    }
+
+    fn stable_time(&self) -> Duration {
+        Duration::from_secs(self.shared.record().stable_time.now())
+    }
+
     fn upgrade(&mut self, feature: usize) {
         self.act(Event::Deploy { feature, life: Life::Good });
+    }
+
+    /// Brings an image that would be removed with the next promotion, which comes, if the policy did not forbid it.
+    fn leave_an_image(&mut self, feature: usize) -> Result<String, Stop> {
+        self.switch.rows().feature_policy(FEATURES[feature].name, &[("cleanup", "disabled")]);
+        let version = self.publish(feature);
+        let image = self.pull(feature, &version);
+        self.run_until(Instant::now() + MOMENT)?;
+        self.upgrade(feature);
+        let due = Instant::now() + self.stable_time();
+        let what = format!("{} is not promoted before anything is broken", FEATURES[feature].name);
+        self.expect_soon(due, what, |stage| stage.is_promoted(feature))?;
+        Ok(image)
     }
 
     /// `imgmgrd promote` is answered soon, and its answer is so.
@@ -106,6 +145,10 @@ impl Stage<'_> {
         self.shared.journal.violation(what);
     }
 
+    fn view(&self) -> View {
+        View::take(self.switch.engine()).expect("the engine is there")
+    }
+
     fn stability(&self, feature: usize, allowed: &[&str]) -> bool {
         let instances = FEATURES[feature].instances();
         instances.iter().all(|instance| allowed.contains(&self.switch.instance(instance).stability().as_str()))
@@ -121,7 +164,7 @@ impl Stage<'_> {
 
     /// `latest` is the image that runs.
     fn is_latest(&self, feature: usize) -> bool {
-        let view = View::take(self.switch.engine()).expect("the engine is there");
+        let view = self.view();
         let image = self.shared.record().units[feature].taken_over().map(|(kube, _)| kube.image.clone());
         image.as_ref() == view.names.get(&FEATURES[feature].latest())
     }
@@ -131,7 +174,7 @@ impl Stage<'_> {
     }
 
     fn untrue(&self, feature: usize) -> Vec<String> {
-        let view = View::take(self.switch.engine()).expect("the engine is there");
+        let view = self.view();
         let mut record = self.shared.record();
         judge::promoted_without_a_tag(&mut record, &view);
         truth::untrue(&self.switch, &record, &view, feature)

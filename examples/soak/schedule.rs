@@ -13,6 +13,9 @@ const ROUND: u64 = 14_000;
 /// A fault that is alone is ended when the others have been judged; this is longer than that takes.
 const ALONE: u64 = 120_000;
 
+/// How many faults are alone in turn.
+const ALONE_IN_TURN: u32 = 5;
+
 /// So many rounds in a row have an agent that is killed, and as many one that lives through them: its memory and file
 /// descriptors are compared over those.
 const ROUNDS_WITH_KILLS: u32 = 3;
@@ -175,7 +178,7 @@ impl Schedule {
     /// The schedule of a seed.
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let first = random.u32(0..4);
+        let first = random.u32(0..ALONE_IN_TURN);
         Self { random, number: 0, first }
     }
 
@@ -194,14 +197,16 @@ impl Schedule {
         self.random.shuffle(&mut features);
         let feature = features[0];
         let trouble = if self.random.bool() { Trouble::Silent } else { Trouble::Dropped };
-        let (fault, concerned) = match (self.number / 2 + self.first) % 4 {
+        let (fault, concerned) = match (self.number / 2 + self.first) % ALONE_IN_TURN {
             0 => (Fault::Stuck(Stuck::Inspect { feature }, ALONE), Some(feature)),
             1 => (Fault::Stuck(Stuck::Removal { feature }, ALONE), Some(feature)),
             2 => (Fault::OneRedis(trouble, ALONE), Some(per_asic_feature())),
-            _ => (Fault::StateDiskFull(ALONE), None),
+            3 => (Fault::StateDiskFull(ALONE), None),
+            // As NTP does after boot: what was started before seems to have run for hours.
+            _ => (Fault::StepClock(self.random.i64(600..7_200)), None),
         };
         features.retain(|feature| Some(*feature) != concerned);
-        let restart = has_kills && self.random.bool();
+        let restart = has_kills && (matches!(fault, Fault::StepClock(_)) || self.random.bool());
         Bulkhead { fault, restart, concerned, proven: features[0], ordered: features[1] }
     }
 
