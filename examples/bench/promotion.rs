@@ -137,7 +137,10 @@ impl<'a> Scene<'a> {
         let after_deadline = |at: Duration| (at.as_secs_f64() - deadline.as_secs_f64()) * 1e3;
         let tag = self.await_event(events, "tag", &format!("{}:latest", base(&self.feature)));
         // One case-1 image and two old ones.
-        let last = (0..3).map(|_| self.await_event(events, "delete", "")).last().unwrap_or(tag);
+        let mut last = tag;
+        for _ in 0..3 {
+            last = self.await_event(events, "delete", "");
+        }
         asleep(agent.pid());
         let cpu = ms(cpu(agent.pid()) - before);
         self.check();

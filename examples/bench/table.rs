@@ -64,8 +64,8 @@ struct Line {
 
 impl Line {
     fn is_over(&self) -> bool {
-        // A figure that is not a number is within no budget.
-        self.budget.is_some_and(|budget| self.measured.is_limit || !(self.measured.value <= budget))
+        let Measured { value, is_limit } = self.measured;
+        self.budget.is_some_and(|budget| is_limit || value.is_nan() || value > budget)
     }
 }
 
