@@ -48,7 +48,9 @@ pub(crate) fn measure(bench: &Bench<'_>, table: &mut Table) {
             (0..bench.effort.stuck).map(|_| delay(bench, &switch, &proxy, &events, stuck)).collect();
         let mut known: Vec<f64> = delays.iter().copied().flatten().collect();
         let is_known = known.len() * 2 > delays.len();
-        if is_known {
+        if known.iter().any(|delay| delay.is_nan()) {
+            f64::NAN.into()
+        } else if is_known {
             median(&mut known).into()
         } else {
             Measured::at_least(bench.effort.tag_limit.as_secs_f64() * 1e3)
@@ -78,11 +80,12 @@ fn delay(bench: &Bench<'_>, switch: &Switch, proxy: &Proxy, events: &Receiver<Ev
     let engine = format!("unix://{}", switch.file("hold.sock").display());
     let agent = switch.agent_with(bench.binary, &["run"], &[("IMGMGRD__ENGINE__HOST", &engine)]);
     scenes.iter().for_each(|scene| scene.make_ready(&agent));
-    proxy.hold(wanted(switch, hangs, stuck));
+    proxy.hold(wanted(hangs, stuck));
     let paused = matches!(stuck, Stuck::Redis).then(|| Paused::begin(switch));
+    let mut hung = true;
     if !matches!(stuck, Stuck::Nothing | Stuck::Redis) {
         hangs.take_over();
-        await_hang(proxy);
+        hung = await_hang(proxy);
     }
     while events.try_recv().is_ok() {}
     let deadline = free.take_over();
@@ -94,28 +97,27 @@ fn delay(bench: &Bench<'_>, switch: &Switch, proxy: &Proxy, events: &Receiver<Ev
     std::fs::remove_dir_all(switch.file("state")).expect("the state directory can be removed");
     std::fs::create_dir(switch.file("state")).expect("and be made again");
     scenes.into_iter().for_each(Scene::strike);
-    tag.map(|at| (at.as_secs_f64() - deadline.as_secs_f64()) * 1e3)
+    // Where nothing hung, nothing was measured.
+    tag.map(|at| if hung { (at.as_secs_f64() - deadline.as_secs_f64()) * 1e3 } else { f64::NAN })
 }
 
-fn wanted(switch: &Switch, scene: &Scene<'_>, stuck: Stuck) -> Option<Wanted> {
-    let local = || switch.engine().container(&scene.feature).map(|local| local["Id"].as_str().unwrap_or("").to_owned());
+fn wanted(scene: &Scene<'_>, stuck: Stuck) -> Option<Wanted> {
+    let wanted = |method, path: &str| Some(Wanted { method, path: path.to_owned() });
     match stuck {
         Stuck::Nothing | Stuck::Redis => None,
-        Stuck::ImageRemoval => Some(Wanted { method: "DELETE", path: "/images/".to_owned() }),
-        Stuck::ContainerRemoval => {
-            let path = format!("/containers/{}", local().expect("the stale container is there"));
-            Some(Wanted { method: "DELETE", path })
-        }
-        Stuck::Inspect => Some(Wanted { method: "GET", path: format!("/containers/{}/json", scene.container.id) }),
+        Stuck::ImageRemoval => wanted("DELETE", "/images/"),
+        Stuck::ContainerRemoval => wanted("DELETE", "/containers/"),
+        Stuck::Inspect => wanted("GET", &format!("/containers/{}/json", scene.container.id)),
     }
 }
 
-/// Waits until it hangs; an agent that never asks cannot hang.
-fn await_hang(proxy: &Proxy) {
+/// Waits until it hangs; whether it does.
+fn await_hang(proxy: &Proxy) -> bool {
     let begun = Instant::now();
     while proxy.held() == 0 && begun.elapsed() < TO_HANG {
         std::thread::sleep(Duration::from_millis(2));
     }
+    proxy.held() > 0
 }
 
 fn await_tag(events: &Receiver<Event>, name: &str, limit: Duration) -> Option<Duration> {
