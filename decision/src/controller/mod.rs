@@ -494,7 +494,7 @@ impl Controller {
                     if matches!(unit.state, UnitState::Decided { .. }) {
                         unit.state = UnitState::Idle;
                     }
-                    if let Some(Asked::Taken(id)) = unit.command {
+                    if let Some(Asked::Taken(id, _)) = unit.command {
                         unit.command = Some(Asked::Pending(id));
                     }
                 }
