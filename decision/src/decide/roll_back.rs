@@ -6,9 +6,10 @@ use super::holding::UnitPolicy;
 use super::index::Index;
 use super::memory::{Promotion, Proven, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
+use super::order::Obeyed;
 use super::plan::{Action, Purpose, Step};
 use super::promotion;
-use super::report::{Obeyed, Reason};
+use super::report::Reason;
 use super::takeover::Assessment;
 use crate::domain::{Base, ImageId, IteratorExt as _, Version};
 

@@ -8,10 +8,11 @@ use super::index::Index;
 use super::memory::{Memory, Now, Promotion, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
 use super::observation::{Order, Owner};
+use super::order::{OrderOutcome, nothing_to_promote, promoted};
 use super::plan::Action;
 use super::policy::Policy;
 use super::promotion::{self, Due, Settled};
-use super::report::{Because, Obeyed, OrderOutcome, Reason, UnitReport, Verdict, Wake};
+use super::report::{Because, Reason, UnitReport, Verdict, Wake};
 use super::roll_back::{self, Wanted};
 use super::takeover::{Assessment, Standing};
 use crate::domain::{Base, ImageId, IteratorExt as _, Version};
@@ -273,25 +274,6 @@ fn promote_stable(
             promoting.actions.extend(promotion::action(&due.version, steps));
         }
     }
-}
-
-/// What an operator is told who asks for a promotion when none is due.
-fn nothing_to_promote(members: &[&Assessment<'_>], unit: &UnitMemory) -> OrderOutcome {
-    let done = unit.promoted.as_ref();
-    match members.iter().find(|member| !promotion::covers(done, member)).map(|member| &member.standing) {
-        Some(Standing::Local(reason) | Standing::No(reason) | Standing::Unknown(reason)) => {
-            OrderOutcome::Refused(reason.clone())
-        }
-        Some(Standing::Stands { .. }) => OrderOutcome::Refused(Reason::PromotionDue),
-        None => done.map_or(OrderOutcome::Refused(Reason::NothingPromoted), |done| {
-            OrderOutcome::AlreadySo(promoted(&done.version))
-        }),
-    }
-}
-
-/// A promotion by order, for people.
-fn promoted(version: &Version) -> Obeyed {
-    Obeyed { version: version.clone(), rolled_back_from: None, still_running: BTreeSet::new() }
 }
 
 /// Steps that a crash or a failure left of a promotion or rollback whose tag is done.
