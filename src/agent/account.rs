@@ -131,7 +131,9 @@ fn vanished(report: &Report, rows: &Rows) -> Vec<RowChange> {
     if !rows.config_initialized() {
         return Vec::new();
     }
+    // What cannot be read now may be there.
     rows.namespaces()
+        .filter(|namespace| !rows.unreadable().contains_key(namespace))
         .flat_map(|namespace| rows.published(namespace).map(move |(feature, _)| (namespace, feature)))
         .filter_map(|(namespace, feature)| Some((namespace, feature.parse::<Feature>().ok()?)))
         .filter(|(namespace, feature)| {

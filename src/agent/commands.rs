@@ -40,7 +40,7 @@ pub struct Answer {
     pub done: bool,
     /// The version that `latest` is now, where it is done.
     pub version: Option<String>,
-    /// Why it is not done.
+    /// Why it is not done; or, where it is, what else there is to say.
     pub reason: Option<String>,
 }
 

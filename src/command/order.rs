@@ -38,8 +38,9 @@ pub(super) fn carry_out(
 fn render(order: &Order, answers: &[Answer]) -> String {
     let mut text = String::new();
     for Answer { instance, version, reason, .. } in answers {
+        let note = reason.as_ref().map(|reason| format!("; {reason}")).unwrap_or_default();
         let _ = match (version, reason) {
-            (Some(version), _) => writeln!(text, "{instance}: latest is {version}"),
+            (Some(version), _) => writeln!(text, "{instance}: latest is {version}{note}"),
             (None, Some(reason)) => writeln!(text, "{instance}: not {}: {reason}", done(order)),
             (None, None) => writeln!(text, "{instance}: not {}", done(order)),
         };

@@ -42,7 +42,16 @@ pub(super) struct ObservedUnit {
 pub(super) fn split(unit: &UnitMemory) -> (DurableUnit, ObservedUnit) {
     // Named one by one: whoever adds a field decides here where it belongs.
     let UnitMemory {
-        intention, approved, promoted, finished, previous, rolled_back, images, superseded, reported, error
+        intention,
+        approved,
+        promoted,
+        finished,
+        previous,
+        rolled_back,
+        images,
+        superseded,
+        reported,
+        error,
     } = unit;
     let durable = DurableUnit {
         intention: intention.clone(),

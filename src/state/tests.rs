@@ -31,13 +31,13 @@ fn what_the_first_release_remembered_holds() {
     let unit = &memory.units[&"docker-fpm-frr".parse().unwrap()];
     assert_eq!(unit.intention.as_ref().unwrap().image, image(1));
     assert_eq!(unit.promoted.as_ref().unwrap().image, image(2));
-    assert_eq!((unit.previous[0].image, unit.rolled_back), (image(3), Some(image(4))));
+    assert_eq!((unit.previous[0].image, unit.rolled_back.clone()), (image(3), [image(4)].into()));
     assert!(unit.finished && unit.approved.len() == 1 && unit.superseded.contains(&image(5)));
     assert_eq!((unit.images.len(), unit.error.as_deref()), (2, Some("no\nluck")));
     assert_eq!(memory.instances.len(), 2);
     for remembered in memory.instances.values() {
         assert_eq!(remembered.set_owner, Some(Owner::Kube));
-        assert!(remembered.takeover.is_some() && remembered.failed.is_some() && remembered.interrupted.is_some());
+        assert!(remembered.takeover.is_some() && remembered.failed.is_some());
     }
     assert_eq!(stamps.len(), 4);
     let base = "docker-fpm-frr".parse().unwrap();

@@ -288,7 +288,7 @@ fn what_another_version_wrote_hides_nothing_and_is_kept() {
     assert_eq!(save(&mut store, &memory, &stamps), (false, false), "nothing is written for that");
 
     let unit = memory.units.get_mut(&base()).unwrap();
-    (unit.rolled_back, unit.error) = (Some(image(8)), None);
+    (unit.rolled_back, unit.error) = ([image(8)].into(), None);
     memory.instances.get_mut(&instance("bgp", Namespace::Host)).unwrap().set_owner = None;
     assert_eq!(save(&mut store, &memory, &stamps), (true, true));
     expected["units"]["docker-fpm-frr"]["rolled_back"] = image(8).to_string().into();
