@@ -462,6 +462,7 @@ impl Service {
             self.begin(*execution);
             return;
         }
+        self.shown_by = clock::since_boot();
         // What failed or was skipped is postponed for that already.
         let has_had_a_setback =
             |base: &Base| execution.failed.contains_key(base) || execution.skipped.contains_key(base);
@@ -474,7 +475,6 @@ impl Service {
             self.latest = Some(decided);
         }
         // Look again, on what is there now.
-        self.shown_by = clock::since_boot();
         self.watcher.look_again();
     }
 
