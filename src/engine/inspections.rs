@@ -57,14 +57,14 @@ impl Inspections {
     }
 
     /// These containers are to be inspected, and no others.
-    pub(super) fn want_containers(&mut self, wanted: &BTreeSet<ContainerId>) {
-        self.containers.want(wanted);
+    pub(super) fn want_containers(&mut self, wanted: BTreeSet<ContainerId>) {
+        self.containers.want(wanted, BTreeSet::new());
         self.start();
     }
 
-    /// These images are to be inspected, and no others.
-    pub(super) fn want_images(&mut self, wanted: &BTreeSet<ImageId>) {
-        self.images.want(wanted);
+    /// These images are to be inspected, those first that interesting containers use, and no others.
+    pub(super) fn want_images(&mut self, used: BTreeSet<ImageId>, others: &BTreeSet<ImageId>) {
+        self.images.want(used, others.clone());
         self.start();
     }
 
@@ -78,6 +78,11 @@ impl Inspections {
     /// Whether nothing is under way but what has failed before.
     pub(super) fn are_settled(&self) -> bool {
         self.containers.is_settled() && self.images.is_settled()
+    }
+
+    /// Whether no container, nor the image of one, is being inspected but what has failed before.
+    pub(super) fn are_containers_settled(&self) -> bool {
+        self.containers.are_first_settled() && self.images.are_first_settled()
     }
 
     /// Whether the last inspection of this container failed.
@@ -151,6 +156,8 @@ impl Inspections {
 struct Queue<K> {
     /// How many at once.
     most: usize,
+    /// What comes first of what is wanted.
+    first: BTreeSet<K>,
     waiting: BTreeSet<K>,
     under_way: BTreeSet<K>,
     failed: BTreeMap<K, Failure>,
@@ -165,15 +172,25 @@ struct Failure {
 
 impl<K: Ord + Copy> Queue<K> {
     fn new(most: usize) -> Self {
-        Self { most, waiting: BTreeSet::new(), under_way: BTreeSet::new(), failed: BTreeMap::new() }
+        Self {
+            most,
+            first: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            under_way: BTreeSet::new(),
+            failed: BTreeMap::new(),
+        }
     }
 
-    fn want(&mut self, wanted: &BTreeSet<K>) {
+    fn want(&mut self, first: BTreeSet<K>, mut wanted: BTreeSet<K>) {
         let now = Instant::now();
+        wanted.extend(&first);
+        self.first = first;
         self.failed.retain(|key, _| wanted.contains(key));
-        let is_due = |key: &&K| self.failed.get(key).is_none_or(|failure| failure.due <= now);
-        let waiting = wanted.iter().filter(is_due).filter(|key| !self.under_way.contains(key));
-        self.waiting = waiting.copied().collect();
+        wanted.retain(|key| {
+            let is_due = self.failed.get(key).is_none_or(|failure| failure.due <= now);
+            is_due && !self.under_way.contains(key)
+        });
+        self.waiting = wanted;
     }
 
     /// What to start now, if there is room. What has failed before comes last.
@@ -181,7 +198,9 @@ impl<K: Ord + Copy> Queue<K> {
         if self.under_way.len() >= self.most {
             return None;
         }
-        let fresh = self.waiting.iter().find(|key| !self.failed.contains_key(key));
+        let is_fresh = |key: &&K| !self.failed.contains_key(key);
+        let first = self.first.iter().filter(is_fresh).find(|key| self.waiting.contains(key));
+        let fresh = first.or_else(|| self.waiting.iter().find(is_fresh));
         let next = fresh.or_else(|| self.waiting.first()).copied()?;
         self.waiting.remove(&next);
         self.under_way.insert(next);
@@ -201,6 +220,11 @@ impl<K: Ord + Copy> Queue<K> {
 
     fn is_settled(&self) -> bool {
         self.waiting.iter().chain(&self.under_way).all(|key| self.failed.contains_key(key))
+    }
+
+    fn are_first_settled(&self) -> bool {
+        let mut open = self.first.iter().filter(|key| self.waiting.contains(key) || self.under_way.contains(key));
+        open.all(|key| self.failed.contains_key(key))
     }
 
     fn due(&self) -> Option<Instant> {

@@ -67,18 +67,18 @@ impl Lists {
         self.containers.iter().filter(is_wanted).map(|(id, _)| *id).ordered()
     }
 
-    /// The interesting images, and those of interesting containers, unless their versions are known.
-    pub(super) fn images_to_inspect(&self, interest: &Interest, known: &Known) -> BTreeSet<ImageId> {
-        let used: BTreeSet<&ImageId> = self
-            .containers
-            .iter()
-            .filter(|(id, container)| interest.wants_container(id, container))
-            .map(|(_, container)| &container.image)
-            .ordered();
-        let is_wanted = |(id, image): &(&ImageId, &Image)| {
-            (used.contains(id) || interest.wants_image(id, image)) && !known.versions.contains_key(id)
-        };
-        self.images.iter().filter(is_wanted).map(|(id, _)| *id).ordered()
+    /// The images of interesting containers, and the interesting images, unless their versions are known.
+    pub(super) fn images_to_inspect(
+        &self,
+        interest: &Interest,
+        known: &Known,
+    ) -> (BTreeSet<ImageId>, BTreeSet<ImageId>) {
+        let is_unknown = |id: &ImageId| !known.versions.contains_key(id);
+        let users = self.containers.iter().filter(|(id, container)| interest.wants_container(id, container));
+        let used = users.map(|(_, container)| container.image);
+        let used = used.filter(|id| self.images.contains_key(id) && is_unknown(id)).ordered();
+        let is_wanted = |(id, image): &(&ImageId, &Image)| interest.wants_image(id, image) && is_unknown(id);
+        (used, self.images.iter().filter(is_wanted).map(|(id, _)| *id).ordered())
     }
 
     /// Puts together what is known. What did not change is shared with the last snapshot.

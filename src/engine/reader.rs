@@ -71,8 +71,8 @@ impl Reader {
             let known = self.shared.lock();
             (lists.containers_to_inspect(interest, &known), lists.images_to_inspect(interest, &known))
         };
-        inspections.want_containers(&containers);
-        inspections.want_images(&images);
+        inspections.want_containers(containers);
+        inspections.want_images(images.0, &images.1);
         while !inspections.are_settled() {
             match inspections.next().await {
                 Ended::Container | Ended::Image => {}

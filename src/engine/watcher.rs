@@ -24,6 +24,10 @@ use crate::backoff::Backoff;
 /// nobody longer than that.
 const PATIENCE: Duration = Duration::from_millis(20);
 
+/// The same where the interest is new, as at the start: what was published before is true until all that matters has been
+/// inspected, and a slow switch takes some ten milliseconds for that.
+const FIRST_PATIENCE: Duration = Duration::from_millis(200);
+
 /// How long what later inspections of images tell waits for others: a cold start inspects thousands.
 const CALM_PATIENCE: Duration = Duration::from_millis(250);
 
@@ -42,6 +46,9 @@ pub struct State {
     /// Changes when something was heard of the engine or found on it: while it stands still, nothing has happened there,
     /// as far as the engine tells.
     pub generation: u64,
+    /// The interest that the snapshot answers: the containers that it asks for, and their images, have been inspected, or
+    /// could not be for a while.
+    pub interest: Arc<Interest>,
 }
 
 /// The handle of a watching task, which ends with it.
@@ -216,6 +223,7 @@ impl Watching {
                 changed = self.interest.changed() => match changed {
                     Ok(()) if is_listed => {
                         self.inspect();
+                        self.publish_at = None;
                         self.publish_soon(PATIENCE);
                     }
                     Ok(()) => {}
@@ -276,19 +284,30 @@ impl Watching {
     /// Inspects what is to be inspected.
     fn inspect(&mut self) {
         self.inspect_containers();
-        let images = self.lists.images_to_inspect(&self.interest.borrow_and_update(), &self.reader.shared.lock());
-        self.inspections.want_images(&images);
+        let (used, others) =
+            self.lists.images_to_inspect(&self.interest.borrow_and_update(), &self.reader.shared.lock());
+        self.inspections.want_images(used, &others);
     }
 
     fn inspect_containers(&mut self) {
         let containers = self.lists.containers_to_inspect(&self.interest.borrow(), &self.reader.shared.lock());
-        self.inspections.want_containers(&containers);
+        self.inspections.want_containers(containers);
     }
 
-    /// Publishes what is known: now if nothing is being inspected, else when `patience` is at its end.
+    /// Publishes what is known: now if nothing is being inspected, else when `patience` is at its end, or the longer one
+    /// that a new interest is worth.
     fn publish_soon(&mut self, patience: Duration) {
         let now = Instant::now();
-        let at = if self.inspections.are_settled() { now } else { now + patience };
+        let is_answered = || *self.state.borrow().interest == *self.interest.borrow();
+        let at = if self.inspections.are_settled() {
+            now
+        } else if is_answered() {
+            now + patience
+        } else if self.inspections.are_containers_settled() {
+            now + PATIENCE
+        } else {
+            now + FIRST_PATIENCE
+        };
         self.publish_at = Some(self.publish_at.map_or(at, |earlier| earlier.min(at)));
     }
 
@@ -300,17 +319,21 @@ impl Watching {
             info!("the engine is back");
         }
         let news = std::mem::take(&mut self.news);
-        let began = self.lists.began();
+        let (began, interest) = (self.lists.began(), self.interest.borrow());
         let snapshot =
             self.lists.snapshot(&self.reader.shared.lock(), |container| self.inspections.has_failed(container));
         self.state.send_if_modified(|state| {
             // A full read that finds what no event told has happened as well.
             let has_happened = news.is_heard || state.snapshot.as_ref() != Some(&snapshot);
+            let is_other_interest = *state.interest != *interest;
+            if is_other_interest {
+                state.interest = Arc::new(interest.clone());
+            }
             state.generation = state.generation.wrapping_add(u64::from(has_happened));
             state.snapshot = Some(snapshot);
             state.away = None;
             state.began = began;
-            has_happened || news.is_asked
+            has_happened || is_other_interest || news.is_asked
         });
     }
 }

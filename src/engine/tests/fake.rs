@@ -1,6 +1,7 @@
 //! An engine that only plays: what a real one answers when something on it is broken.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use imgmgrd_test_support::workdir::Workdir;
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::engine::{Engine, EngineHost};
 
@@ -17,6 +19,8 @@ pub(super) enum Reply {
     Json(u16, Value),
     /// These pieces, which are made as they are sent.
     Pieces(Box<dyn Iterator<Item = String> + Send>),
+    /// This, after a while.
+    Late(Duration, Value),
     /// Nothing, ever.
     Hang,
     /// Events, as [`Fake::event`] makes them.
@@ -105,7 +109,11 @@ async fn serve(
     }
 }
 
-async fn send(stream: &mut UnixStream, reply: Reply, events: &broadcast::Sender<String>) -> std::io::Result<()> {
+async fn send(stream: &mut UnixStream, mut reply: Reply, events: &broadcast::Sender<String>) -> std::io::Result<()> {
+    if let Reply::Late(after, body) = reply {
+        sleep(after).await;
+        reply = Reply::Json(200, body);
+    }
     const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
     match reply {
@@ -122,7 +130,7 @@ async fn send(stream: &mut UnixStream, reply: Reply, events: &broadcast::Sender<
             }
             stream.write_all(b"0\r\n\r\n").await
         }
-        Reply::Hang => std::future::pending().await,
+        Reply::Late(..) | Reply::Hang => std::future::pending().await,
         Reply::Events => {
             let mut events = events.subscribe();
             stream.write_all(CHUNKED).await?;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::fake::{Fake, Reply, digits, inspected_container, inspected_image, listed_container, listed_image};
-use super::fixture::{interest, until_snapshot};
+use super::fixture::{interest, until, until_snapshot};
 use crate::decide::{Container, ContainerStatus, ImageVersion};
 use crate::domain::{ContainerId, ImageId, Value as Read};
 use crate::engine::{Interest, Reader, Snapshot, watch};
@@ -176,6 +177,32 @@ async fn an_inspection_that_hangs_holds_up_nobody_else() {
         assert!(fake.times(&format!("/containers/{}", digits(1))) > round);
     }
     assert_eq!(fake.times(&format!("/containers/{}", digits(2))), 1);
+}
+
+#[tokio::test]
+async fn the_first_snapshot_waits_for_what_matters_on_a_slow_switch() {
+    let fake = Fake::new(|asked| match asked.split('?').next()? {
+        "/containers/json" => Some(Reply::Json(200, json!([listed_container(1, "snmp")]))),
+        "/images/json" => {
+            let others = (2..200).map(|n| listed_image(n, &format!("docker-snmp:{n}")));
+            Some(Reply::Json(200, others.chain([listed_image(1, "docker-snmp:1")]).collect()))
+        }
+        asked if asked.starts_with("/containers/") => {
+            Some(Reply::Late(Duration::from_millis(60), inspected_container(1, "snmp")))
+        }
+        asked if asked.contains(&digits(1)) => {
+            Some(Reply::Late(Duration::from_millis(60), inspected_image(1, "20240510.1")))
+        }
+        // Of the other images nothing is known for long.
+        asked if asked.starts_with("/images/sha256:") => Some(Reply::Hang),
+        _ => None,
+    });
+    let wanted = interest(&["snmp"], &["docker-snmp"]);
+    let (_interest, receiver) = watch::channel(wanted.clone());
+    let watcher = watch(Reader::new(fake.engine.clone()), receiver);
+    let first = until(&mut watcher.state(), "read", |state| state.snapshot.is_some()).await;
+    assert_eq!(*first.interest, wanted);
+    is_read(&first.snapshot.unwrap());
 }
 
 #[tokio::test]

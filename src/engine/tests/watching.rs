@@ -122,7 +122,12 @@ async fn an_interest_is_answered_when_it_changes() {
     assert_eq!(first.snapshot.unwrap().containers[&container].details, None);
     let wanted = interest(&["snmp"], &[]);
     sender.send_replace(wanted.clone());
-    until_snapshot(&mut state, "answered", |snapshot| snapshot.containers[&container].details.is_some()).await;
+    let answer = until(&mut state, "answered", |state| *state.interest == wanted).await;
+    assert!(answer.snapshot.unwrap().containers[&container].details.is_some());
+    // An interest in nothing that is there is answered, too.
+    let wanted = interest(&["snmp", "bgp"], &[]);
+    sender.send_replace(wanted.clone());
+    until(&mut state, "answered", |state: &State| *state.interest == wanted).await;
 }
 
 #[tokio::test]
