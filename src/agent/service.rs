@@ -197,14 +197,15 @@ impl Shell {
                 self.databases.apply_published(&published);
                 self.publisher.published(&published);
                 let has_failed = !published.not_written.is_empty();
-                if self.publishing.parts == 0 {
+                if self.publishing.parts > 0 {
+                    self.publishing.has_failed |= has_failed;
+                    self.publishing.parts -= 1;
+                    if self.publishing.parts == 0 {
+                        self.published();
+                    }
+                } else if has_failed {
                     // Nobody has waited for it any longer.
-                    return self.tell(Event::Published { is_complete: !has_failed });
-                }
-                self.publishing.has_failed |= has_failed;
-                self.publishing.parts -= 1;
-                if self.publishing.parts == 0 {
-                    self.published();
+                    self.tell(Event::Published { is_complete: false });
                 }
             }
             Ended::Read { base, rows, engine } => {

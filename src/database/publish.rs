@@ -64,7 +64,9 @@ pub enum RowChange {
 }
 
 impl RowChange {
-    fn namespace(&self) -> Namespace {
+    /// In which namespace's STATE_DB.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
         match self {
             Self::Publish { namespace, .. }
             | Self::Unpublish { namespace, .. }

@@ -173,7 +173,6 @@ impl Controller {
                 if is_complete {
                     self.publishing.retry.worked();
                 } else {
-                    self.publishing.is_due = true;
                     self.publishing.retry.failed("publish", Duration::MAX, now);
                 }
             }
@@ -196,7 +195,12 @@ impl Controller {
         }
         self.schedule(now);
         self.begin_saving(now);
-        if self.publishing.is_due && !self.publishing.is_under_way && !self.publishing.retry.waits(now) {
+        // What could not be written does not keep what is new from being written.
+        if self.publishing.retry.has_failed() && !self.publishing.retry.waits(now) {
+            self.publishing.retry.over();
+            self.publishing.is_due = true;
+        }
+        if self.publishing.is_due && !self.publishing.is_under_way {
             self.publishing.is_due = false;
             self.publishing.is_under_way = true;
             self.effects.push(Effect::Publish);
@@ -310,7 +314,7 @@ impl Controller {
         let missing: BTreeSet<Arc<str>> =
             named.filter(|prefix| self.container(prefix).is_none()).map(Arc::clone).ordered();
         if self.engine == Engine::Reachable && !missing.is_subset(&self.looked_for) {
-            self.ask_for_lists(now);
+            self.ask_for_lists(now, now);
         }
         self.looked_for = missing;
     }

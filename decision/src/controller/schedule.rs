@@ -30,7 +30,7 @@ impl Controller {
         let is_planned = |base: &Base| self.plan.units.contains_key(base);
         let retries = self.units.iter().filter(|(base, unit)| is_planned(base) && unit.state == UnitState::Idle);
         let retries = retries.filter_map(|(_, unit)| unit.retry.due()).filter(|_| self.engine == Engine::Reachable);
-        let publishing = self.publishing.retry.due().filter(|_| self.publishing.is_due);
+        let publishing = self.publishing.retry.due();
         let impatience = self.waits_for_others().then(|| self.units.values().filter_map(|unit| unit.state.since()));
         let impatience =
             impatience.into_iter().flatten().map(|since| since + PATIENCE).filter(|at| *at > self.decided_at);
@@ -134,8 +134,9 @@ impl Controller {
 
     /// When nothing is under way any more, what is known from after the last lists is settled by new ones.
     fn settle_doubts(&mut self, now: Duration) {
-        if !self.newer.is_empty() && self.units.values().all(|unit| unit.state == UnitState::Idle) {
-            self.ask_for_lists(now);
+        let is_idle = self.units.values().all(|unit| unit.state == UnitState::Idle);
+        if let Some(newest) = self.newer.newest().filter(|_| is_idle) {
+            self.ask_for_lists(newest, now);
         }
     }
 
@@ -165,7 +166,7 @@ impl Controller {
             self.take_rows(rows);
         }
         if latest.is_some_and(|image| !self.observation.images.contains_key(&image)) {
-            self.ask_for_lists(now);
+            self.ask_for_lists(now, now);
         }
         self.newer.add(News::Read(request, Seen { containers, latest }), now, &mut self.observation);
         self.decide_and_go_on(base, reading_for, now);
@@ -303,12 +304,12 @@ impl Controller {
         let Some(unit) = self.units.get_mut(base) else { return };
         unit.put_off(action, base, longest, now);
         unit.state = UnitState::Settling { since: now };
-        self.ask_for_lists(now);
+        self.ask_for_lists(now, now);
     }
 
-    /// Asks for the engine's lists, unless they are awaited.
-    pub(super) fn ask_for_lists(&mut self, now: Duration) {
-        if self.lists_asked.is_none_or(|asked| asked < now) {
+    /// Asks for the engine's lists as they are after this moment, unless they are awaited.
+    pub(super) fn ask_for_lists(&mut self, after: Duration, now: Duration) {
+        if self.lists_asked.is_none_or(|asked| asked < after) {
             self.lists_asked = Some(now);
             self.effects.push(Effect::ReadEngine);
         }

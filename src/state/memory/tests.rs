@@ -291,7 +291,7 @@ fn what_another_version_wrote_hides_nothing_and_is_kept() {
     (unit.rolled_back, unit.error) = ([image(8)].into(), None);
     memory.instances.get_mut(&instance("bgp", Namespace::Host)).unwrap().set_owner = None;
     assert_eq!(save(&mut store, &memory, &stamps), (true, true));
-    expected["units"]["docker-fpm-frr"]["rolled_back"] = image(8).to_string().into();
+    expected["units"]["docker-fpm-frr"]["rolled_back"] = serde_json::json!([image(8).to_string()]);
     expected_marks["units"]["docker-fpm-frr"]["error"] = serde_json::Value::Null;
     expected_marks["instances"][0][1]["set_owner"] = serde_json::Value::Null;
     let read = |name| serde_json::from_slice::<serde_json::Value>(&fs::read(path.join(name)).unwrap()).unwrap();
