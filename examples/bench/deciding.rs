@@ -114,6 +114,7 @@ fn running(feature: &Feature, image: ImageId) -> Container {
             unhealthy: false,
             oom_kills: 0,
         }),
+        exit_code: None,
     }
 }
 

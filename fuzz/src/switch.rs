@@ -72,7 +72,7 @@ pub(crate) fn fill_engine(observation: &mut Observation) {
         let image = image_id(image);
         containers.insert(
             id::<ContainerId>("", digits),
-            Container { name: name.into(), image, created_from: None, kubelet, status, details },
+            Container { name: name.into(), image, created_from: None, kubelet, status, details, exit_code: None },
         );
     };
     container("6d051d98400c", "k8s_telemetry_pod_0", "84", Some(("telemetry", true)), true);

@@ -28,6 +28,8 @@ pub(super) struct Event {
     pub(super) detail: String,
     /// The container that it happened to.
     pub(super) container: Option<ContainerId>,
+    /// Its exit code.
+    pub(super) exit_code: Option<i64>,
 }
 
 /// The moments of a look by both clocks.
@@ -161,6 +163,7 @@ fn ended(instance: &Instance, report: &InstanceReport) -> Option<Event> {
         reason: Some(ended.ending.code()),
         detail: format!("{} after {}", ended.ending, ended.after),
         container: Some(ended.container),
+        exit_code: ended.exit_code,
     })
 }
 
@@ -212,6 +215,7 @@ fn transition(
         reason: None,
         detail: reason,
         container: report.container,
+        exit_code: None,
     })
 }
 
@@ -253,6 +257,7 @@ fn rolled_back(report: &Report, base: &Base, Settled { version, image, .. }: &Se
                 reason: None,
                 detail: format!("{base}:latest is this image again, by an operator"),
                 container: None,
+                exit_code: None,
             }
         })
         .collect()
@@ -278,6 +283,7 @@ fn promoted(
                 reason: None,
                 detail: format!("{base}:latest is this image{by}"),
                 container: None,
+                exit_code: None,
             }
         })
         .collect()
@@ -315,6 +321,7 @@ pub(super) fn carried_out(base: &Base, action: &Action, reclaimed: u64, report: 
             reason: None,
             detail: purpose.to_string(),
             container: None,
+            exit_code: None,
         })
         .collect()
 }

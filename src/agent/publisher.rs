@@ -125,7 +125,7 @@ impl Publisher {
     /// Adds events to the history.
     fn record(&mut self, events: Vec<Event>, rows: &Rows) {
         let time = clock::format(clock::wall());
-        for Event { instance, event, version, image, reason, detail, container } in events {
+        for Event { instance, event, version, image, reason, detail, container, exit_code } in events {
             let name = instance.container_name();
             let text = |value: Option<&dyn ToString>| value.map_or_else(String::new, ToString::to_string);
             let entry = state::Event {
@@ -135,7 +135,7 @@ impl Publisher {
                 reason: reason.map(str::to_owned),
                 detail,
                 container_id: container.map(|id| id.short()),
-                exit_code: None,
+                exit_code,
             };
             // The agent was killed after it had written this down, and before it had saved that it knows.
             let is_told_again = event != "failed"

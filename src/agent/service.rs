@@ -55,7 +55,8 @@ struct Shell {
     lists: Lists,
     store: Store,
     publisher: Publisher,
-    logging: Arc<Logging>,
+    /// Whose level CONFIG_DB sets.
+    logging: Option<Arc<Logging>>,
     /// Calls under way, each a task of its own: none waits for another.
     calls: JoinSet<Ended>,
     publishing: Publishing,
@@ -173,7 +174,9 @@ impl Shell {
 
     fn see_rows(&mut self) {
         let rows = self.observer.see(self.databases.rows());
-        self.logging.set_level(self.observer.log_level());
+        if let Some(logging) = &self.logging {
+            logging.set_level(self.observer.log_level());
+        }
         self.tell(Event::Rows(Box::new(rows)));
         self.lists.set_interest(observer::interest(self.controller.observation(), self.controller.memory()));
     }
@@ -214,8 +217,8 @@ impl Shell {
                     self.observer.see(self.databases.rows())
                 });
                 let reading = match (rows, engine) {
-                    (Err(error), _) => Err(error.to_string()),
-                    (Ok(_), Err(error)) => Err(error.to_string()),
+                    (Err(error), _) => Err(format!("Redis cannot be read: {error}")),
+                    (Ok(_), Err(error)) => Err(format!("the engine cannot be read: {error}")),
                     (Ok(rows), Ok(UnitSnapshot { containers, references, .. })) => {
                         let latest = references.into_values().next().flatten();
                         Ok(Box::new(Reading { rows, containers, latest }))
@@ -331,7 +334,7 @@ impl Shell {
         request: &Request,
         reply: oneshot::Sender<Reply>,
     ) -> Result<(), (oneshot::Sender<Reply>, String)> {
-        if !self.controller.is_ready() {
+        if !self.controller.is_ready() || self.lists.unreachable().is_some() {
             let refusal = "the engine or Redis cannot be read right now; imgmgrd doctor says why";
             return Err((reply, refusal.to_owned()));
         }

@@ -1,7 +1,6 @@
 //! `imgmgrd promote` and `imgmgrd rollback`.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
@@ -23,10 +22,9 @@ pub(super) fn carry_out(
     let logging = Logging::of_command()?;
     // What it changes is the answer; the log of a change would only say it twice.
     logging.set_level(LogLevel::Error);
-    let logging = Arc::new(logging);
     let unknown = |name: &str| CommandError::NotDone(format!("\"{}\" is no feature's name", printable(name)));
     let feature = feature.map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
-    let reply = runtime.block_on(agent::obey(settings, logging, Request { order: order.clone(), feature }))?;
+    let reply = runtime.block_on(agent::obey(settings, Request { order: order.clone(), feature }))?;
     let answers = match reply {
         Reply::Answers(answers) => answers,
         Reply::Refused(why) => return Err(CommandError::NotDone(why)),

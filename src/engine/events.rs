@@ -1,6 +1,6 @@
 //! The engine's events, and what they make dirty.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use hyper::body::Incoming;
@@ -65,8 +65,8 @@ pub(super) enum Action {
     CreateOrDestroy,
     /// It was started.
     Start,
-    /// It has ended.
-    Die,
+    /// It has ended, with this exit code.
+    Die(Option<i64>),
     /// One of its processes was killed for lack of memory, which changes nothing that the list shows.
     Oom,
     /// A health check told another thing than before, which changes nothing that the list shows.
@@ -86,15 +86,19 @@ impl Event {
             actor: Actor,
         }
         #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
         struct Actor {
             #[serde(rename = "ID")]
             id: String,
+            #[serde(default)]
+            attributes: BTreeMap<String, String>,
         }
         let Ok(message) = serde_json::from_slice::<Message>(json) else { return Self::Unknown };
         let action = match &*message.action {
             "create" | "destroy" => Action::CreateOrDestroy,
             "start" => Action::Start,
-            "die" => Action::Die,
+            // The exit code is an attribute (API reference, "SystemEvents"; moby, daemon/monitor.go).
+            "die" => Action::Die(message.actor.attributes.get("exitCode").and_then(|code| code.parse().ok())),
             "oom" => Action::Oom,
             // `health_status: unhealthy`
             action if action.starts_with("health_status") => Action::Health,

@@ -43,6 +43,8 @@ pub(super) struct Known {
     /// The containers that have ended, though an engine 20.10 may not list them so yet (moby, daemon/monitor.go: the event
     /// comes before the checkpoint of which lists are made; tried). An inspection waits for both.
     ended: BTreeSet<ContainerId>,
+    /// With what exit code each container ended last, as far as it was heard.
+    exit_codes: BTreeMap<ContainerId, i64>,
 }
 
 /// An inspection of a container.
@@ -72,7 +74,8 @@ impl Known {
                 match action {
                     Action::Oom => self.oom.heard(id),
                     Action::Start => self.oom.started(id),
-                    Action::Die => {
+                    Action::Die(exit_code) => {
+                        self.exit_codes.extend(exit_code.map(|code| (*id, code)));
                         self.ended.insert(*id);
                     }
                     _ => {}
@@ -112,6 +115,11 @@ impl Known {
         details
     }
 
+    /// With what exit code a container ended last.
+    pub(super) fn exit_code(&self, id: &ContainerId) -> Option<i64> {
+        self.exit_codes.get(id).copied()
+    }
+
     /// Takes in an inspection of an image. Whether its version is known now.
     pub(super) fn note_image(&mut self, image: InspectedImage) -> bool {
         let Some(version) = image.version else { return false };
@@ -130,6 +138,7 @@ impl Known {
     /// Puts what is known into a container as it is listed.
     pub(super) fn complete(&self, id: &ContainerId, listed: &mut Container) {
         if !matches!(listed.status, ContainerStatus::Running | ContainerStatus::Paused) {
+            listed.exit_code = self.exit_code(id);
             return;
         }
         let Some(known) = self.inspected.get(id) else { return };
@@ -156,6 +165,7 @@ impl Known {
         let is_alive = |id: &ContainerId| listed.get(id).is_some_and(|one| one.status != ContainerStatus::Stopped);
         self.inspected.retain(|id, _| is_alive(id));
         self.ended.retain(is_alive);
+        self.exit_codes.retain(|id, _| listed.contains_key(id));
         self.last.retain(|id, _| listed.contains_key(id));
         self.oom.retain(|id| listed.contains_key(id));
     }

@@ -101,6 +101,7 @@ pub(super) fn listed_container(entry: Entry<'_>) -> Option<(ContainerId, Contain
         kubelet,
         status: status.filter(|_| fields.are_known()).unwrap_or(ContainerStatus::Unknown),
         details: None,
+        exit_code: None,
     };
     Some((id, container))
 }

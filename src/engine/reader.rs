@@ -14,7 +14,7 @@ use super::lists::Lists;
 use super::parse::InspectedContainer;
 use super::snapshot::{Snapshot, UnitRead, UnitSnapshot};
 use crate::clock;
-use crate::decide::Container;
+use crate::decide::{Container, ContainerStatus};
 use crate::domain::{ContainerId, ImageId, Reference, Value, Version};
 
 /// Reads an engine. Clones, and the [watcher](super::watch) that was made with one, share what they know.
@@ -143,9 +143,11 @@ impl Reader {
     async fn inspect(&self, name: &str) -> Result<Option<(ContainerId, Container)>, EngineError> {
         let asked_at = self.shared.lock().heard();
         let Some(inspected) = self.engine.inspect_container(name).await.found()? else { return Ok(None) };
-        let details = self.shared.lock().note_container(&inspected, asked_at);
+        let mut known = self.shared.lock();
+        let details = known.note_container(&inspected, asked_at);
         let InspectedContainer { id, name, image, created_from, kubelet, status, .. } = inspected;
-        Ok(Some((id, Container { name: name.into(), image, created_from, kubelet, status, details })))
+        let exit_code = known.exit_code(&id).filter(|_| status == ContainerStatus::Stopped);
+        Ok(Some((id, Container { name: name.into(), image, created_from, kubelet, status, details, exit_code })))
     }
 
     /// What a reference names now.

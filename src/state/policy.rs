@@ -66,7 +66,7 @@ impl LastPolicy {
     /// # Errors
     /// If they cannot be written; the next save tries again.
     pub fn save(&mut self, good: PolicyRows) -> io::Result<()> {
-        if good == self.good && !self.is_unsaved {
+        if self.directory.is_read_only() || (good == self.good && !self.is_unsaved) {
             return Ok(());
         }
         self.good = good;

@@ -218,8 +218,8 @@ impl Controller {
             unit.is_blocked = true;
             unit.retry.failed(base, longest, now);
         }
-        self.note_error(base, Some(format!("it cannot be read again: {why}")));
-        self.refuse(base, &format!("it cannot be read: {why}"));
+        self.note_error(base, Some(why.to_owned()));
+        self.refuse(base, &format!("not yet: {why}"));
         self.is_stale = true;
     }
 

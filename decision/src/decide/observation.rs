@@ -280,6 +280,8 @@ pub struct Container {
     pub status: ContainerStatus,
     /// Details of a running container that a decision may need; none if it was not inspected.
     pub details: Option<ContainerDetails>,
+    /// With what exit code it ended, if it has and the engine said so.
+    pub exit_code: Option<i64>,
 }
 
 /// The labels of a container that the kubelet created.

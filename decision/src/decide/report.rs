@@ -81,6 +81,8 @@ pub struct Ended {
     pub container: ContainerId,
     /// How it ended.
     pub ending: Ending,
+    /// The container's exit code, if it exited and the engine said so.
+    pub exit_code: Option<i64>,
     /// How long it had stood.
     pub after: Age,
 }
@@ -473,7 +475,9 @@ impl fmt::Display for Reason {
             Self::NamespaceUnreadable(Namespace::Host) => f.write_str("the host's database cannot be read"),
             Self::NamespaceUnreadable(namespace) => write!(f, "the database of {namespace} cannot be read"),
             Self::InstancesUnreadable(instances) => {
-                write!(f, "the databases that say how they stand cannot be read: {}", list(instances))
+                let named = |instance: &Instance| format!("{instance} ({})", instance.namespace);
+                let named: BTreeSet<String> = instances.iter().map(named).collect();
+                write!(f, "the databases that say how they stand cannot be read: {}", list(&named))
             }
             Self::ContainerStateUnknown(container) => {
                 write!(f, "container {} is in a state that is not known", container.short())

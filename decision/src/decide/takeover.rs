@@ -261,6 +261,7 @@ fn ended(
         image: takeover.image,
         container: takeover.container,
         ending: ending(takeover, rows, standing, observation),
+        exit_code: observation.containers.get(&takeover.container).and_then(|container| container.exit_code),
         after,
     })
 }

@@ -364,7 +364,9 @@ fn last_versions(
 fn fallback_version(clean_up: &CleanUp<'_>, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Option<Version> {
     let fallbacks: BTreeSet<Version> = clean_up.fallbacks(names, memory).into_values().ordered();
     let named = clean_up.last_versions.iter();
-    named.chain(memory.proven().map(|(_, version)| version)).find(|v| fallbacks.contains(*v)).cloned()
+    // What an operator rolled back from is none, though it stays on the disk.
+    let proven = memory.proven().filter(|(image, _)| !memory.rolled_back.contains(*image)).map(|(_, version)| version);
+    named.chain(proven).find(|version| fallbacks.contains(*version)).cloned()
 }
 
 /// What becomes of each image, for people.

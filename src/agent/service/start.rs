@@ -32,7 +32,7 @@ pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Loggin
     let signals = Signals::listen().map_err(AgentError::Signal)?;
     let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
     let directory = StateDirectory::open(&settings.paths.state_dir)?;
-    let mut shell = Shell::new(settings, directory, Databases::new(&config), logging, Lists::follow)?;
+    let mut shell = Shell::new(settings, directory, Databases::new(&config), Some(logging), Lists::follow)?;
     shell.overrides = overrides.clone();
     shell.manager = ServiceManager::new();
     shell.resync_at = Some(Instant::now() + RESYNC);
@@ -53,7 +53,7 @@ pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Loggin
 /// If something cannot be reached, or something could not be done.
 pub async fn run_once(settings: &Settings, logging: Arc<Logging>) -> Result<(), AgentError> {
     let directory = StateDirectory::open(&settings.paths.state_dir)?;
-    let mut shell = Shell::for_command(settings, directory, logging).await?;
+    let mut shell = Shell::for_command(settings, directory, Some(logging)).await?;
     let has_failed = |shell: &Shell| shell.publisher.has_failed() || shell.controller.failures().next().is_some();
     shell.drive(&mut Nothing, |shell| shell.is_at_rest() || (shell.controller.is_ready() && has_failed(shell))).await?;
     let failed = shell.controller.failures().next().map(|(base, why)| format!("{base}: {why}"));
@@ -65,7 +65,7 @@ pub async fn run_once(settings: &Settings, logging: Arc<Logging>) -> Result<(), 
 ///
 /// # Errors
 /// If something cannot be reached.
-pub async fn obey(settings: &Settings, logging: Arc<Logging>, request: Request) -> Result<Reply, AgentError> {
+pub async fn obey(settings: &Settings, request: Request) -> Result<Reply, AgentError> {
     let directory = match StateDirectory::open(&settings.paths.state_dir) {
         Ok(directory) => directory,
         Err(StateError::Locked { path, .. }) => {
@@ -79,7 +79,7 @@ pub async fn obey(settings: &Settings, logging: Arc<Logging>, request: Request) 
         }
         Err(error) => return Err(error.into()),
     };
-    let mut shell = Shell::for_command(settings, directory, logging).await?;
+    let mut shell = Shell::for_command(settings, directory, None).await?;
     shell.controller.obey_only();
     shell.drive(&mut Nothing, Shell::is_at_rest).await?;
     let (reply, answer) = oneshot::channel();
@@ -95,7 +95,7 @@ impl Shell {
         settings: &Settings,
         directory: StateDirectory,
         databases: Databases,
-        logging: Arc<Logging>,
+        logging: Option<Arc<Logging>>,
         lists: impl FnOnce(Reader) -> Lists,
     ) -> Result<Self, AgentError> {
         let engine = Engine::new(settings.engine.host.clone());
@@ -127,7 +127,7 @@ impl Shell {
     async fn for_command(
         settings: &Settings,
         directory: StateDirectory,
-        logging: Arc<Logging>,
+        logging: Option<Arc<Logging>>,
     ) -> Result<Self, AgentError> {
         let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
         let databases = Databases::connect_once(&config).await?;
