@@ -137,18 +137,20 @@ impl Known {
 
     /// Puts what is known into a container as it is listed.
     pub(super) fn complete(&self, id: &ContainerId, listed: &mut Container) {
-        if !matches!(listed.status, ContainerStatus::Running | ContainerStatus::Paused) {
-            listed.exit_code = self.exit_code(id);
-            return;
+        if let Some(known) = self
+            .inspected
+            .get(id)
+            .filter(|_| matches!(listed.status, ContainerStatus::Running | ContainerStatus::Paused))
+        {
+            listed.created_from.clone_from(&known.created_from);
+            if self.is_current(id) {
+                listed.status = known.status;
+            }
+            if listed.status == ContainerStatus::Running {
+                listed.details.clone_from(&known.details);
+            }
         }
-        let Some(known) = self.inspected.get(id) else { return };
-        listed.created_from.clone_from(&known.created_from);
-        if self.is_current(id) {
-            listed.status = known.status;
-        }
-        if listed.status == ContainerStatus::Running {
-            listed.details.clone_from(&known.details);
-        }
+        listed.exit_code = self.exit_code(id).filter(|_| listed.status == ContainerStatus::Stopped);
     }
 
     /// Puts what is known into images as they are listed. Whether that is more than is there.

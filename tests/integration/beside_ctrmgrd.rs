@@ -85,7 +85,9 @@ fn set_up(upgrade: &Upgrade) -> KubeContainer {
 #[track_caller]
 fn settles(upgrade: &Upgrade, agent: &Agent, when: &str) {
     agent.wait_until(&format!("{when}: the agent has done everything"), SOON, || {
-        upgrade.switch.feature(FEATURE).stability() == "stable" && has_nothing_to_do(upgrade)
+        upgrade.switch.feature(FEATURE).stability() == "stable"
+            && has_nothing_to_do(upgrade)
+            && upgrade.images_are_told()
     });
 }
 

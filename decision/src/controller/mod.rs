@@ -275,7 +275,9 @@ impl Controller {
 
     /// Why what was decided on is not done, for each unit where that is so.
     pub fn failures(&self) -> impl Iterator<Item = (&Base, &str)> {
-        self.memory.units.iter().filter_map(|(base, unit)| Some((base, unit.error.as_deref()?)))
+        let has_failed = |base: &Base| self.units.get(base).is_some_and(Unit::has_failed);
+        let errors = self.memory.units.iter().filter_map(|(base, unit)| Some((base, unit.error.as_deref()?)));
+        errors.filter(move |(base, _)| has_failed(base))
     }
 
     fn see_rows(&mut self, rows: Rows, now: Duration) {

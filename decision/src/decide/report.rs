@@ -482,7 +482,7 @@ impl fmt::Display for Reason {
             Self::ContainerStateUnknown(container) => {
                 write!(f, "container {} is in a state that is not known", container.short())
             }
-            Self::MemoryUnsaved => f.write_str("the state directory cannot be written"),
+            Self::MemoryUnsaved => f.write_str("the memory cannot be saved; the log says why"),
         }
     }
 }

@@ -16,7 +16,7 @@ fn case_1_the_local_image_of_the_last_version_takes_the_kube_images_place() {
     story.until("it has one name", |story| story.image(&story.local(LOCAL)).is_none());
     assert_eq!(story.engine().references(&really_ran).into_iter().collect::<Vec<_>>(), [kube]);
     story.until("it is told as the last version", |story| story.rows().published("last_version") == LOCAL);
-    assert_eq!(story.rows().published("images"), "2");
+    story.until("both images are told", |story| story.rows().published("images") == "2");
 }
 
 #[test]

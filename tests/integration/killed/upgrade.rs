@@ -150,12 +150,20 @@ impl Upgrade {
         }
     }
 
+    /// The row tells how many images are there, without the one that keeps the engine's layers.
+    pub(crate) fn images_are_told(&self) -> bool {
+        let there = self.switch.engine().image_ids().len() - 1;
+        self.switch.feature(FEATURE).published("images") == there.to_string()
+    }
+
     /// What an undisturbed agent makes of it: the pattern for all others.
     pub(crate) fn undisturbed(&self) -> Outcome {
         self.set_up();
         let agent = self.agent("");
         agent.wait_until("the clean-up", SOON, || {
-            self.latest_name() == self.latest[1] && self.switch.engine().image_ids().len() == 3
+            self.latest_name() == self.latest[1]
+                && self.switch.engine().image_ids().len() == 3
+                && self.images_are_told()
         });
         agent.wait_until("the row", SOON, || self.switch.feature(FEATURE).stability() == "stable");
         let row = self.switch.feature(FEATURE).feature_row().expect("the row");

@@ -52,8 +52,9 @@ fn in_the_middle_of_a_plan_between_two_steps() {
     assert_eq!(row["container_stable_version"], "20201231.11", "the rest was left");
 
     let mut agent = switch.agent(binary());
-    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
-    let row = switch.feature(FEATURE).feature_row().expect("the row");
-    assert_eq!(row["container_stable_version"], "20201231.84");
+    agent.wait_until("the rest", SOON, || {
+        let row = switch.feature(FEATURE).feature_row().expect("the row");
+        row["container_stable_version"] == "20201231.84"
+    });
     assert!(switch.engine().container(FEATURE).is_none(), "the stale container is gone");
 }

@@ -37,6 +37,7 @@ fn a_wait_that_ends_while_the_agent_is_away_is_not_waited_again() {
 fn a_restart_after_the_promotion_does_nothing_more() {
     let (switch, mut agent, _) = observing(1);
     wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    agent.wait_until("the clean-up", SOON, || switch.feature(FEATURE).published("images") == "1");
     assert!(agent.terminate().0.success());
     let (before, written) = (everything(&switch), writes(&switch));
     for _ in 0..2 {
