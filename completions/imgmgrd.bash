@@ -256,12 +256,16 @@ _imgmgrd() {
             return 0
             ;;
         imgmgrd__subcmd__rollback)
-            opts="-h --json --help"
+            opts="-h --from --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -56,6 +56,7 @@ complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand history" -s h -l help -d
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand promote" -l all -d 'Every feature that is to be owned by Kubernetes'
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand promote" -l json -d 'Print JSON'
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand promote" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand rollback" -l from -d 'Go further: from this version, which latest is by a rollback, to the one before it' -r
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand rollback" -l json -d 'Print JSON'
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand doctor" -l root -d 'Where the root of the switch\'s file system is' -r -F
