@@ -22,7 +22,8 @@ const REST: Duration = Duration::from_secs(2);
 const TO_REST: Duration = Duration::from_secs(60);
 
 /// What may be in the state directory.
-const FILES: [&str; 6] = ["memory.json", "marks.json", "policy.json", "history.json", "lock", "control.sock"];
+const FILES: [&str; 7] =
+    ["memory.json", "marks.json", "policy.json", "history.json", "versions.json", "lock", "control.sock"];
 
 impl Stage<'_> {
     /// Waits for the end, and checks everything that holds in calm.
