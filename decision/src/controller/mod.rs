@@ -15,6 +15,8 @@
 //! One action at a time: what it rests on is read again right before it, and decided on anew. Units do not wait for each
 //! other; only removals of images wait for promotions that are due.
 
+#[cfg(feature = "fixtures")]
+mod clock;
 mod command;
 mod event;
 mod newer;
@@ -508,19 +510,6 @@ impl Controller {
             instances,
             latest: Reference::latest(base)?,
         })
-    }
-
-    /// Moves all times back, as if the clock had been so much further: for a model, whose clock stands still. What is older
-    /// than `oldest` is all the same.
-    #[cfg(feature = "fixtures")]
-    pub fn pass(&mut self, time: Duration, oldest: Duration) {
-        let earlier = |at: &mut Duration| *at = at.saturating_sub(time).max(oldest);
-        self.stamps.values_mut().for_each(earlier);
-        self.stamps.retain(|_, stamp| *stamp > oldest);
-        self.units.values_mut().for_each(|unit| unit.times().for_each(earlier));
-        self.newer.times().for_each(earlier);
-        let times = [&mut self.saving.retry, &mut self.publishing.retry].into_iter().filter_map(Retry::time);
-        times.chain(&mut self.lists_asked).chain([&mut self.decided_at, &mut self.snapshot_began]).for_each(earlier);
     }
 }
 

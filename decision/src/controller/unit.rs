@@ -189,16 +189,15 @@ impl Unit {
         *self == Self::default()
     }
 
-    /// All times in it.
+    /// Since when it is in the middle of something, to be changed.
     #[cfg(feature = "fixtures")]
-    pub(super) fn times(&mut self) -> impl Iterator<Item = &mut Duration> {
-        let state = match &mut self.state {
+    pub(super) fn since_mut(&mut self) -> Option<&mut Duration> {
+        match &mut self.state {
             UnitState::Idle => None,
             UnitState::Reading { asked: at, .. }
             | UnitState::Decided { since: at, .. }
             | UnitState::Acting { since: at, .. }
             | UnitState::Settling { since: at } => Some(at),
-        };
-        state.into_iter().chain(self.retry.time())
+        }
     }
 }
