@@ -177,7 +177,7 @@ fn running(feature: &Feature, image: ImageId) -> Container {
         status: ContainerStatus::Running,
         details: Some(ContainerDetails {
             started_at: parse::<StartedAt>("2026-11-21T21:32:29.123456789Z"),
-            started: Age::from_seconds(900),
+            version: Value::Absent,
             unhealthy: false,
             oom_kills: 0,
         }),

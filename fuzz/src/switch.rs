@@ -39,7 +39,7 @@ pub(crate) fn image_id(digits: &str) -> ImageId {
 /// What `ctr_image_names.json` says.
 pub(crate) fn observation() -> Observation {
     let names = IMAGE_NAMES.map(|(feature, base)| (feature.parse().expect("a name"), base.parse().expect("a name")));
-    Observation { config_initialized: true, image_names: names.into(), just_started: true, ..Observation::default() }
+    Observation { config_initialized: true, image_names: names.into(), ..Observation::default() }
 }
 
 /// The images and containers of a switch in the middle of an upgrade: `telemetry` runs 20201231.84 of kube, its local
@@ -67,7 +67,7 @@ pub(crate) fn fill_engine(observation: &mut Observation) {
         let kubelet = label.map(|(name, is_container)| KubeletLabels { container_name: name.into(), is_container });
         let started_at: StartedAt = "2026-11-21T21:32:29Z".parse().expect("a time");
         let details =
-            runs.then_some(ContainerDetails { started_at, started: Age::MAX, unhealthy: false, oom_kills: 0 });
+            runs.then_some(ContainerDetails { started_at, version: Value::Absent, unhealthy: false, oom_kills: 0 });
         let status = if runs { ContainerStatus::Running } else { ContainerStatus::Stopped };
         let image = image_id(image);
         containers.insert(
@@ -120,7 +120,6 @@ pub(crate) fn judge(observation: &Observation, memory: &Memory, policy: &Policy)
         is_fit_to_be_said(&decision);
         now = decision.memory.marks().into_iter().map(|mark| (mark, Age::from_seconds(3600))).collect();
         memory = decision.memory;
-        observation.just_started = false;
     }
 }
 

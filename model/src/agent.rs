@@ -241,8 +241,7 @@ impl Site {
     /// Time passes. Ages past [`OLD`] are all the same.
     pub fn pass(&mut self, seconds: u64) {
         let stamps = self.switch.marks.values_mut();
-        let stamps = stamps.chain(self.switch.started.values_mut()).chain(self.switch.updated.values_mut());
-        stamps.for_each(|stamp| *stamp -= seconds);
+        stamps.chain(self.switch.started.values_mut()).for_each(|stamp| *stamp -= seconds);
         self.settle_ages();
     }
 
@@ -253,13 +252,12 @@ impl Site {
         let oldest = switch.clock - OLD;
         // A mark without a time is old.
         switch.marks.retain(|_, stamp| *stamp > oldest);
-        switch.updated.retain(|key, _| switch.observation.state.contains_key(key));
         let containers = &switch.observation.containers;
         // The agent asks only for the age of kube containers that run.
         switch.started.retain(|id, _| {
             containers.get(id).is_some_and(|container| container.details.is_some() && container.kubelet.is_some())
         });
-        for stamp in switch.updated.values_mut().chain(switch.started.values_mut()) {
+        for stamp in switch.started.values_mut() {
             *stamp = (*stamp).max(oldest);
         }
     }

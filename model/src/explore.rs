@@ -11,11 +11,10 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 use crate::action::Action;
 use crate::actors;
 use crate::agent::{Conduct, Fault};
-use crate::history::stands;
 use crate::promises::{Broken, Promise, judge_call, judge_look};
 use crate::quiet::Outcomes;
 use crate::scenario::{Left, Reach, Scenario, offer};
-use crate::state::{Kube, Site, State};
+use crate::state::{Kube, State};
 use crate::trace;
 
 /// A scenario with an agent, to be explored.
@@ -175,14 +174,12 @@ impl Exploration {
 
     /// The agent dies: in the end that must make no difference. Where the world has moved on since the plan was made, an
     /// agent that goes on with it may come to something else than one that looks again, dead or alive; so what counts
-    /// there is what comes of looking again. And an agent that starts into a takeover that none has seen yet counts from
-    /// before its start, as it is to; that is earlier than one that goes on, and may come to something else.
+    /// there is what comes of looking again.
     fn crash(&self, state: &mut State, is_saving: bool) -> bool {
         let mut alive = state.site.clone();
         if alive.agent.is_late {
             alive.give_up();
         }
-        let has_head_start = self.instances.iter().any(|(instance, _)| has_unseen_takeover(&alive, instance));
         let before = self.outcomes.of(&alive, self.conduct.as_ref(), &self.instances);
         if !is_saving {
             state.site.crash();
@@ -193,21 +190,12 @@ impl Exploration {
         }
         state.left.crashes -= 1;
         let after = self.outcomes.of(&state.site, self.conduct.as_ref(), &self.instances);
-        if before.left != after.left && !has_head_start {
+        if before.left != after.left {
             let what = "what is on the disk or in STATE_DB in the end is not what it would have been".to_owned();
             state.broken = Some(Broken { promise: Promise::Crash, what });
         }
         true
     }
-}
-
-/// A takeover has stood for a while that no look has seen.
-fn has_unseen_takeover(site: &Site, instance: &Instance) -> bool {
-    let switch = &site.switch;
-    let Some(takeover) = stands(&switch.observation, switch, instance) else { return false };
-    let seen = switch.memory.instances.get(instance).and_then(|memory| memory.takeover.as_ref());
-    let is_seen = seen.is_some_and(|seen| seen.key() == (takeover.container, takeover.started_at));
-    !is_seen && switch.started.get(&takeover.container).is_some_and(|since| *since < switch.clock)
 }
 
 /// The call that comes next, and whose unit it is about.
@@ -267,7 +255,6 @@ impl Model for Exploration {
             Action::Crash | Action::CrashWhileSaving => {}
             other => actors::happen(&mut next, other, &self.instances),
         }
-        next.forget();
         Some(next)
     }
 

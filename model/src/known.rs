@@ -72,7 +72,6 @@ impl Known {
     fn remembered(&mut self, memory: &Memory) {
         for instance in memory.instances.values() {
             self.starts.extend(instance.takeover.iter().map(|takeover| takeover.key()));
-            self.starts.extend(instance.interrupted.clone());
         }
         for unit in memory.units.values() {
             self.starts.extend(unit.approved.values().cloned());

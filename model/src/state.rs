@@ -37,17 +37,6 @@ pub struct State {
     pub broken: Option<Broken>,
 }
 
-impl State {
-    /// Gives the same form to what nobody will ask for any more: when rows were written, once the agent has looked and
-    /// will not start again.
-    pub(crate) fn forget(&mut self) {
-        let may_start = self.left.crashes > 0 || self.left.reboots > 0;
-        if !may_start && !self.site.switch.observation.just_started {
-            self.site.switch.updated.clear();
-        }
-    }
-}
-
 /// Where an instance's actors are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Life {

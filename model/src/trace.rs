@@ -103,12 +103,7 @@ fn facts(state: &State) -> Vec<String> {
                 let mark = imgmgrd_decision::decide::Mark::Takeover(takeover.mark(instance));
                 let age =
                     switch.marks.get(&mark).map_or_else(|| "old".to_owned(), |at| format!("{} s", switch.clock - at));
-                format!(
-                    "{} ({}), since {age} and a head start of {}",
-                    takeover.version,
-                    takeover.container.short(),
-                    takeover.head_start
-                )
+                format!("{} ({}), since {age}", takeover.version, takeover.container.short())
             },
         );
         let failed = memory.failed.as_ref().map_or_else(String::new, |failed| format!(", failed {}", failed.version));
@@ -120,9 +115,6 @@ fn facts(state: &State) -> Vec<String> {
             false => format!("agent is about to\n            {}", steps.join("\n            ")),
             true => format!("agent goes on, {} left of its plan", steps.len()),
         });
-    }
-    if seen.just_started {
-        facts.push("agent has just started".to_owned());
     }
     facts
 }

@@ -44,11 +44,8 @@ impl Moment {
     }
 
     /// When a takeover began by the wall clock, whose mark was made at `stamp`.
-    fn began(&self, stamp: Duration, observing: &Observing) -> DateTime<Utc> {
-        let since_mark = self.since_boot.saturating_sub(stamp);
-        // What the takeover is older than its mark is the head start of an agent that started into it.
-        let head_start = u64::from(observing.age.seconds()).saturating_sub(since_mark.as_secs());
-        let age = since_mark.saturating_add(Duration::from_secs(head_start));
+    fn began(&self, stamp: Duration) -> DateTime<Utc> {
+        let age = self.since_boot.saturating_sub(stamp);
         self.wall - TimeDelta::from_std(age).unwrap_or(TimeDelta::zero())
     }
 }
@@ -87,7 +84,7 @@ pub(super) fn account(
         let observing_since = told
             .observing
             .as_ref()
-            .and_then(|observing| stamp(observing).map(|stamp| (moment.began(stamp, observing), observing)));
+            .and_then(|observing| stamp(observing).map(|stamp| (moment.began(stamp), observing)));
         let context = RowContext {
             images: unit.map_or(0, |unit| unit.images.len()),
             reclaimed: told.base.as_ref().and_then(|base| reclaimed.get(base)).copied().unwrap_or(0),

@@ -168,7 +168,6 @@ impl Core {
                 told.settled = None;
             }
         }
-        self.observer.observation_mut().just_started = false;
         // First the history, which knows a repetition when it is told one: so nothing is lost in between.
         let events = self.record(account::found(&decision.report));
         self.unpublished.extend(events);

@@ -26,7 +26,7 @@ impl Observer {
     pub fn new(paths: &PathSettings) -> Self {
         let mut observer = Self {
             paths: paths.clone(),
-            observation: Observation { just_started: true, ..Observation::default() },
+            observation: Observation::default(),
             has_seen_engine: false,
             image_names: Loaded::default(),
             packages: Loaded::default(),

@@ -309,7 +309,7 @@ impl Service {
     /// Decides and publishes on what is known; a plan has to be confirmed before it is carried out. Whether there is a
     /// new decision.
     async fn look(&mut self) -> bool {
-        if !self.has_rows || !self.core.observer.has_seen_engine() || !self.is_ready_to_start() {
+        if !self.has_rows || !self.core.observer.has_seen_engine() {
             return false;
         }
         let Ok(decided) = self.core.look(&self.acted_on) else {
@@ -330,12 +330,6 @@ impl Service {
             self.confirm();
         }
         true
-    }
-
-    /// The first look needs a picture in which all that matters was inspected: what stands then may have begun before.
-    fn is_ready_to_start(&self) -> bool {
-        !self.core.observer.observation().just_started
-            || *self.engine_state.borrow().interest == *self.interest.borrow()
     }
 
     /// The units of which nothing is published now: they are, or are about to be, acted on.

@@ -2,11 +2,8 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Local, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
-
-use crate::clock;
 use crate::decide::{FeatureConfiguration, FeatureState, Kubernetes, Observation, RowKey};
-use crate::domain::{Age, Feature, IteratorExt as _, Namespace, Value};
+use crate::domain::{Feature, IteratorExt as _, Namespace, Value};
 
 use super::rows::{Fields, Rows};
 use super::tables::{Database, Table};
@@ -14,17 +11,12 @@ use super::tables::{Database, Table};
 impl Rows {
     /// Sets what the databases know of the switch: configuration, state, the control plane, and the namespaces.
     pub fn fill(&self, observation: &mut Observation) {
-        self.fill_at(observation, clock::wall());
-    }
-
-    /// The same, with the time as an argument.
-    pub fn fill_at(&self, observation: &mut Observation, now: DateTime<Utc>) {
         observation.config_initialized = self.config_initialized();
         observation.kubernetes =
             kubernetes(self.host(Database::Config, Table::Kubernetes), self.host(Database::State, Table::Kubernetes));
         observation.asics = self.namespaces().filter(|namespace| *namespace != Namespace::Host).ordered();
         observation.configuration = self.features(Database::Config, configuration).ordered();
-        observation.state = self.features(Database::State, |fields| state(fields, now)).ordered();
+        observation.state = self.features(Database::State, state).ordered();
     }
 
     fn features<T>(&self, database: Database, convert: impl Fn(&Fields) -> T) -> impl Iterator<Item = (RowKey, T)> {
@@ -73,7 +65,7 @@ fn configuration(fields: &Fields) -> FeatureConfiguration {
 }
 
 /// STATE_DB `FEATURE|<feature>`.
-fn state(fields: &Fields, now: DateTime<Utc>) -> FeatureState {
+fn state(fields: &Fields) -> FeatureState {
     FeatureState {
         current_owner: field(fields, "current_owner"),
         remote_state: field(fields, "remote_state"),
@@ -82,7 +74,6 @@ fn state(fields: &Fields, now: DateTime<Utc>) -> FeatureState {
         stable_version: field(fields, "container_stable_version"),
         last_version: field(fields, "container_last_version"),
         system_state: field(fields, "system_state"),
-        updated: fields.get("update_time").and_then(|text| age_of(text, &Local, now)),
     }
 }
 
@@ -97,23 +88,8 @@ fn kubernetes(config: Option<&Fields>, state: Option<&Fields>) -> Kubernetes {
     Kubernetes { disabled, connected: state.and_then(|fields| boolean(fields, "connected")) }
 }
 
-/// How long ago the second of `update_time` ended: local time without a zone (the scripts' `datetime.now()`), so of two
-/// that it may be when summer time ends, the later. It only ever lengthens a wait.
-fn age_of<Zone: TimeZone>(text: &str, zone: &Zone, now: DateTime<Utc>) -> Option<Age> {
-    let written = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()?;
-    let written = match zone.from_local_datetime(&written) {
-        MappedLocalTime::Single(time) | MappedLocalTime::Ambiguous(_, time) => time,
-        MappedLocalTime::None => return None,
-    };
-    let ended = written.with_timezone(&Utc).checked_add_signed(TimeDelta::seconds(1))?;
-    let seconds = now.signed_duration_since(ended).num_seconds();
-    Some(Age::from_seconds(u64::try_from(seconds).unwrap_or(0)))
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::FixedOffset;
-
     use super::*;
     use crate::decide::{NamedContainer, Owner};
 
@@ -133,21 +109,16 @@ mod tests {
 
     #[test]
     fn hostile_state_is_refused_field_by_field() {
-        let state = state(
-            &row(&[
-                ("current_owner", "\u{fffd}"),
-                ("container_version", "$(reboot)"),
-                ("container_id", "6d051d98400c"),
-                ("container_stable_version", ""),
-                ("update_time", "yesterday"),
-            ]),
-            clock::wall(),
-        );
+        let state = state(&row(&[
+            ("current_owner", "\u{fffd}"),
+            ("container_version", "$(reboot)"),
+            ("container_id", "6d051d98400c"),
+            ("container_stable_version", ""),
+        ]));
         assert!(matches!(state.current_owner, Value::Invalid(_)));
         assert!(matches!(state.container_version, Value::Invalid(_)));
         assert_eq!(state.container_id, Value::Is(NamedContainer::Prefix("6d051d98400c".into())));
         assert!(state.stable_version.is_absent());
-        assert_eq!(state.updated, None);
     }
 
     #[test]
@@ -158,19 +129,5 @@ mod tests {
         let connected = |word| kubernetes(None, Some(&row(&[("connected", word)]))).connected;
         assert_eq!((connected("true"), connected("False"), connected("?")), (Some(true), Some(false), None));
         assert_eq!(kubernetes(None, None).connected, None);
-    }
-
-    #[test]
-    fn update_time_is_local_and_ends_with_its_second() {
-        let zone = FixedOffset::east_opt(3600).unwrap();
-        let now = zone.with_ymd_and_hms(2026, 11, 21, 21, 32, 29).unwrap().with_timezone(&Utc);
-        let age = |text| age_of(text, &zone, now).map(Age::seconds);
-        assert_eq!(age("2026-11-21 21:32:19"), Some(9));
-        assert_eq!(age("2026-11-21 21:32:29"), Some(0));
-        assert_eq!(age("2026-11-21 23:00:00"), Some(0));
-        assert_eq!(age("1970-01-01 00:00:00"), Some(Age::MAX.seconds()));
-        for text in ["", "2026-11-21", "2026-11-21T21:32:19", "2026-02-30 00:00:00", "2026-11-21 21:32:19 x"] {
-            assert_eq!(age(text), None, "{text}");
-        }
     }
 }

@@ -1,16 +1,10 @@
 //! The edge: the engine's answers become words of the domain, or are left out.
 
-use std::time::Duration;
-
+use crate::decide::{Container, ContainerStatus, Image, ImageVersion, KubeletLabels};
+use crate::domain::{ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable};
 use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Inspected, ContainerSummary,
     ContainerSummaryStateEnum as Listed, HealthStatusEnum, ImageInspect, ImageSummary,
-};
-use chrono::{DateTime, Utc};
-
-use crate::decide::{Container, ContainerStatus, Image, ImageVersion, KubeletLabels};
-use crate::domain::{
-    Age, ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable,
 };
 
 /// The label by which the kubelet names a container (kubernetes, pkg/kubelet/types/labels.go).
@@ -32,6 +26,8 @@ pub(super) struct InspectedContainer {
     pub(super) started_at: Option<StartedAt>,
     pub(super) unhealthy: bool,
     pub(super) oom_killed: bool,
+    /// `IMAGE_VERSION` of its own environment.
+    pub(super) version: Value<Version>,
 }
 
 /// An image of the list. One whose id is no id cannot be spoken of and is left out.
@@ -124,6 +120,7 @@ pub(super) fn inspected(response: &ContainerInspectResponse) -> InspectedContain
         started_at: state.and_then(|state| state.started_at.as_deref()).and_then(|text| text.parse().ok()),
         unhealthy: health == Some(HealthStatusEnum::UNHEALTHY),
         oom_killed: state.and_then(|state| state.oom_killed).unwrap_or_default(),
+        version: version_in(response.config.as_ref().and_then(|config| config.env.as_deref())),
     }
 }
 
@@ -141,17 +138,13 @@ fn status(state: &ContainerState) -> ContainerStatus {
     }
 }
 
-/// How long ago `started_at` was: never from the future, and never before the boot, which a container does not
-/// outlive; both are what a stepped wall clock makes it look like. An unreadable time was just now.
-pub(super) fn age(started_at: &StartedAt, wall: DateTime<Utc>, since_boot: Duration) -> Age {
-    let started = DateTime::parse_from_rfc3339(started_at.as_str()).ok();
-    let elapsed = started.and_then(|started| wall.signed_duration_since(started).to_std().ok()).unwrap_or_default();
-    Age::from_seconds(elapsed.min(since_boot).as_secs())
+/// `IMAGE_VERSION` of an image's environment.
+pub(super) fn image_version(response: &ImageInspect) -> Value<Version> {
+    version_in(response.config.as_ref().and_then(|config| config.env.as_deref()))
 }
 
-/// `IMAGE_VERSION` of an image's environment, the last one as for a process.
-pub(super) fn image_version(response: &ImageInspect) -> Value<Version> {
-    let environment = response.config.as_ref().and_then(|config| config.env.as_ref());
+/// `IMAGE_VERSION` of an environment, the last one as for a process.
+fn version_in(environment: Option<&[String]>) -> Value<Version> {
     let entries = environment.into_iter().flatten().rev();
     let mut values = entries.filter_map(|entry| entry.strip_prefix("IMAGE_VERSION="));
     Value::read(values.next())
@@ -206,15 +199,5 @@ mod tests {
         let (understood, not_understood) =
             references(&texts(&["docker-snmp:1", "B/AD:x", "docker-snmp:<none>"]), &[], &mut Repositories::default());
         assert_eq!((understood.len(), not_understood), (1, 1));
-    }
-
-    #[test]
-    fn ages_are_neither_from_the_future_nor_from_before_the_boot() {
-        let wall: DateTime<Utc> = "2026-11-21T22:00:00Z".parse().unwrap();
-        let age = |text: &str, boot: u64| age(&text.parse().unwrap(), wall, Duration::from_secs(boot)).seconds();
-        assert_eq!(age("2026-11-21T21:59:00.5Z", 600), 59);
-        assert_eq!(age("2026-11-21T21:00:00.123456789Z", 600), 600);
-        assert_eq!(age("2026-11-21T23:00:00Z", 600), 0);
-        assert_eq!(age("yesterday", 600), 0);
     }
 }

@@ -11,7 +11,6 @@ use super::interest::Interest;
 use super::oom::OomKills;
 use super::parse::{self, InspectedContainer};
 use super::picture::{Dirty, Picture};
-use crate::clock;
 use crate::decide::{Container, ContainerDetails, ContainerStatus, Image, ImageVersion};
 use crate::domain::{ContainerId, ImageId, IteratorExt as _, Repositories, Value, Version};
 
@@ -254,16 +253,9 @@ async fn listed<T>(
 }
 
 /// The details of a container that runs; none if it does not any more, which an event is about to say.
-///
-/// The age of a start that was known `before` stays what it was: a picture is another one when something happened, not
-/// when time has passed. Only the first look asks for it, and an age that is too low errs on the careful side.
 pub(super) fn details(known: &mut Known, id: &ContainerId, inspected: &InspectedContainer) -> Option<ContainerDetails> {
     let started_at = inspected.started_at.clone().filter(|_| inspected.status == ContainerStatus::Running)?;
     let oom_kills = known.oom.count(id, &started_at, inspected.oom_killed);
-    let before = known.inspected.get(id).and_then(|(_, details)| details.as_ref());
-    let started = match before {
-        Some(before) if before.started_at == started_at => before.started,
-        _ => parse::age(&started_at, clock::wall(), clock::since_boot()),
-    };
-    Some(ContainerDetails { started_at, started, unhealthy: inspected.unhealthy, oom_kills })
+    let version = inspected.version.clone();
+    Some(ContainerDetails { started_at, version, unhealthy: inspected.unhealthy, oom_kills })
 }

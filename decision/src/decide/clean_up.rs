@@ -6,7 +6,7 @@ use super::holding::UnitPolicy;
 use super::index::{self, Index};
 use super::memory::{Arrival, Mark, Now, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
-use super::observation::{Image, Observation};
+use super::observation::{Image, ImageVersion, Observation};
 use super::plan::{Action, Purpose, Step};
 use super::report::{Because, Wake};
 use crate::domain::{Age, Base, ImageId, IteratorExt as _, Reference, Version};
@@ -77,6 +77,7 @@ impl CleanUp<'_> {
             self.newness(id, memory),
             self.pinned(id, names, memory).map(Because::Pinned),
             (image.unreadable_references > 0).then_some(Because::UnreadableReference),
+            (image.version == ImageVersion::NotRead).then_some(Because::NotRead),
             self.index.needed_by_another(id, self.base).cloned().map(Because::NeededBy),
             self.packages.contains(id).then_some(Because::Package),
             self.index.observation.refused.contains(id).then_some(Because::EngineRefused),
@@ -191,9 +192,10 @@ impl CleanUp<'_> {
         let is_free = |(_, id): &(Reference, ImageId)| {
             keep.get(id).is_some_and(|because| because.iter().all(|why| *why == fallback || *why == pinned))
         };
-        // A registry whose image is in use keeps it, unless no other can take the local image.
+        // A registry whose image is in use keeps it, unless no other can take the local image. That the kube image is
+        // superseded has to be remembered first.
         let free: Vec<_> = tagged.into_iter().filter(is_free).collect();
-        if free.is_empty() {
+        if free.is_empty() || self.policy.memory_unsaved {
             keep_too(keep, *image, Because::Supersedes(version.clone()));
             return None;
         }

@@ -146,10 +146,7 @@ impl Decision {
 fn wake(assessment: &Assessment<'_>, policy: &Policy) -> Option<Wake> {
     let (takeover, _, is_stable) = assessment.takeover()?;
     let stable_time = policy.of(&assessment.rows.instance.feature).stable_time;
-    (!is_stable).then(|| Wake {
-        mark: Mark::Takeover(takeover.mark(&assessment.rows.instance)),
-        age: takeover.head_start.until(stable_time),
-    })
+    (!is_stable).then(|| Wake { mark: Mark::Takeover(takeover.mark(&assessment.rows.instance)), age: stable_time })
 }
 
 /// What people are told about an instance.
@@ -189,14 +186,25 @@ fn stability(member: &Assessment<'_>, unit: Option<&UnitDecision>, policy: &Poli
     match &member.standing {
         Standing::Local(reason) => (Stability::Local, reason.clone()),
         Standing::No(reason) => failed(reason),
-        Standing::Unknown(reason) if member.memory.takeover.is_some() => (Stability::Observing, reason.clone()),
-        Standing::Unknown(reason) => failed(reason),
+        Standing::Unknown(reason) => (as_before(member, unit, failed(reason).0), reason.clone()),
         Standing::Stands { age, is_stable, .. } => {
             let remaining = age.until(policy.of(&member.rows.instance.feature).stable_time);
             unit.map_or((Stability::Observing, Reason::Observing(remaining)), |unit| {
                 standing_stability(member, unit, *is_stable, Reason::Observing(remaining))
             })
         }
+    }
+}
+
+/// The stability of an instance of which nothing is known now: as it was.
+fn as_before(member: &Assessment<'_>, unit: Option<&UnitDecision>, otherwise: Stability) -> Stability {
+    let promoted = unit.and_then(|unit| unit.memory.as_ref()?.promoted.as_ref());
+    let promoted_for = promoted.and_then(|promoted| promoted.takeovers.get(&member.rows.instance));
+    match member.remembered() {
+        _ if member.set_owner == Some(Owner::Local) => Stability::Local,
+        Some(takeover) if promoted_for == Some(&takeover.key()) => Stability::Stable,
+        Some(_) => Stability::Observing,
+        None => otherwise,
     }
 }
 

@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 
 use super::index::Index;
 use super::memory::UnitMemory;
-use super::observation::{Image, ImageVersion, Observation, Order, Owner, SystemState};
+use super::observation::{Observation, Order, Owner, SystemState};
 use super::policy::{FeaturePolicy, Policy};
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Age, Base, ImageId, IteratorExt as _, Version};
+use crate::domain::{Age, Base, ImageId, Instance, IteratorExt as _, Namespace, Version};
 
 /// The policies of all features that share a unit, taken together: the careful side wins.
 pub(super) struct UnitPolicy {
     /// What forbids any change to the engine for this unit.
     pub(super) forbidden: Option<Reason>,
+    /// The instances of which it is not known how they stand, as their databases cannot be read.
+    pub(super) unreadable: Option<Reason>,
+    /// What has to be remembered before it is done must not be done.
+    pub(super) memory_unsaved: bool,
     /// Every feature allows it.
     cleanup: bool,
     /// The longest.
@@ -30,8 +34,15 @@ impl UnitPolicy {
         let policies: Vec<&FeaturePolicy> =
             members.iter().map(|member| policy.of(&member.rows.instance.feature)).collect();
         let default = FeaturePolicy::default();
+        let unreadable: BTreeSet<Instance> = members
+            .iter()
+            .filter(|member| member.unreadable.is_some())
+            .map(|member| member.rows.instance.clone())
+            .ordered();
         Self {
-            forbidden: forbidden(base, &policies, index.observation),
+            forbidden: forbidden(base, members, &policies, index.observation),
+            unreadable: (!unreadable.is_empty()).then_some(Reason::InstancesUnreadable(unreadable)),
+            memory_unsaved: index.observation.memory_unsaved,
             cleanup: policies.iter().all(|policy| policy.cleanup),
             stable_time: policies.iter().map(|policy| policy.stable_time).max().unwrap_or(default.stable_time),
             keep_versions: policies.iter().map(|policy| policy.keep_versions).max().unwrap_or(default.keep_versions),
@@ -40,20 +51,46 @@ impl UnitPolicy {
     }
 }
 
+impl UnitPolicy {
+    /// What forbids what an operator may ask for.
+    pub(super) fn order(&self) -> Option<Reason> {
+        self.forbidden.clone().or_else(|| self.memory_unsaved.then_some(Reason::MemoryUnsaved))
+    }
+
+    /// What forbids cleaning up after a promotion.
+    pub(super) fn clean_up(&self, observation: &Observation) -> Option<Reason> {
+        self.forbidden
+            .clone()
+            .or_else(|| self.unreadable.clone())
+            .or_else(|| (observation.kubernetes.connected == Some(false)).then_some(Reason::Disconnected))
+            .or_else(|| (!self.cleanup).then_some(Reason::CleanUpDisabled))
+    }
+}
+
 /// What an operator asks for.
 pub(super) fn order(members: &[&Assessment<'_>], index: &Index<'_>) -> Option<Order> {
     members.iter().find_map(|member| index.observation.orders.get(&member.rows.instance.feature)).copied()
 }
 
-fn forbidden(base: &Base, policies: &[&FeaturePolicy], observation: &Observation) -> Option<Reason> {
+fn forbidden(
+    base: &Base,
+    members: &[&Assessment<'_>],
+    policies: &[&FeaturePolicy],
+    observation: &Observation,
+) -> Option<Reason> {
     if let Some(violation) = observation.stopped.get(base) {
         Some(Reason::Violation(violation.clone()))
+    } else if observation.unreadable.contains(&Namespace::Host) {
+        // Whether Kubernetes or the policy is disabled is not known either.
+        Some(Reason::NamespaceUnreadable(Namespace::Host))
     } else if observation.kubernetes.disabled {
         Some(Reason::KubernetesDisabled)
     } else if !observation.config_initialized {
         Some(Reason::ConfigurationNotInitialized)
     } else if policies.iter().any(|policy| !policy.enabled) {
         Some(Reason::PolicyDisabled)
+    } else if members.iter().any(|member| member.rows.configuration.is_none()) {
+        Some(Reason::ConfigurationAbsent)
     } else {
         None
     }
@@ -71,12 +108,9 @@ pub(super) fn promotion(
     let others = not_stable_on(members, image);
     let under_takeover = || members.iter().filter(|member| member.takeover().is_some());
     policy
-        .forbidden
-        .clone()
+        .order()
+        .or_else(|| policy.unreadable.clone())
         .or_else(|| (!others.is_empty()).then_some(Reason::OtherInstances(others)))
-        .or_else(|| {
-            under_takeover().any(|member| member.rows.configuration.is_none()).then_some(Reason::ConfigurationAbsent)
-        })
         .or_else(|| {
             let is_held = memory.rolled_back.as_ref() == Some(image);
             (is_held && order(members, index) != Some(Order::Promote)).then(|| Reason::RolledBack(version.clone()))
@@ -100,7 +134,7 @@ pub(super) fn local_container(members: &[&Assessment<'_>], index: &Index<'_>) ->
 
 /// The instances that are up and to be owned by kube, but have no stable takeover on `image`. An instance that does not
 /// say whether it is up counts as up.
-fn not_stable_on(members: &[&Assessment<'_>], image: &ImageId) -> BTreeSet<crate::domain::Instance> {
+fn not_stable_on(members: &[&Assessment<'_>], image: &ImageId) -> BTreeSet<Instance> {
     members
         .iter()
         .filter(|member| member.set_owner == Some(Owner::Kube))
@@ -110,15 +144,4 @@ fn not_stable_on(members: &[&Assessment<'_>], image: &ImageId) -> BTreeSet<crate
         })
         .map(|member| member.rows.instance.clone())
         .ordered()
-}
-
-/// What forbids cleaning up after a promotion.
-pub(super) fn clean_up(index: &Index<'_>, images: &[(ImageId, &Image)], policy: &UnitPolicy) -> Option<Reason> {
-    let is_unread = || images.iter().any(|(_, image)| image.version == ImageVersion::NotRead);
-    policy
-        .forbidden
-        .clone()
-        .or_else(|| (index.observation.kubernetes.connected == Some(false)).then_some(Reason::Disconnected))
-        .or_else(|| (!policy.cleanup).then_some(Reason::CleanUpDisabled))
-        .or_else(|| is_unread().then_some(Reason::ImagesNotRead))
 }

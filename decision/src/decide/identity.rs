@@ -17,6 +17,7 @@ pub(super) fn kube_container<'a>(rows: &InstanceRows<'_>, index: &Index<'a>) -> 
     match &rows.state.container_id {
         Value::Is(NamedContainer::Prefix(prefix)) => container_with_id(prefix, index),
         Value::Is(NamedContainer::TooShort(id)) => Err(Reason::ContainerIdTooShort(id.to_string())),
+        Value::Is(NamedContainer::TooLong(id)) => Err(Reason::ContainerIdTooLong(id.to_string())),
         Value::Is(NamedContainer::Name(_)) | Value::Absent | Value::Invalid(_) => labelled_container(rows, index),
     }
 }
@@ -38,9 +39,13 @@ fn is_sandbox(container: &Container) -> bool {
 
 fn labelled_container<'a>(rows: &InstanceRows<'_>, index: &Index<'a>) -> Found<'a> {
     let version = rows.state.container_version.get();
-    let mut fitting = label_names(&rows.instance)
+    let labelled =
+        label_names(&rows.instance).into_iter().flat_map(|name| index.labelled(&name).to_vec()).collect::<Vec<_>>();
+    if let Some((id, _)) = labelled.iter().find(|(_, container)| container.status == ContainerStatus::Unknown) {
+        return Err(Reason::ContainerStateUnknown(*(*id)));
+    }
+    let mut fitting = labelled
         .into_iter()
-        .flat_map(|name| index.labelled(&name).to_vec())
         .filter(|(_, container)| container.status == ContainerStatus::Running)
         .filter(|(_, container)| {
             let image = index.observation.images.get(&container.image);

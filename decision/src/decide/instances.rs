@@ -31,7 +31,7 @@ impl InstanceRows<'_> {
     }
 }
 
-/// Every instance that has a row, or had one while CONFIG_DB is being loaded. With `only`, at least those of that image
+/// Every instance that has a row, or had one while CONFIG_DB is being loaded or cannot be read. With `only`, at least those of that image
 /// name, and no more than need be: to say for sure takes their containers.
 pub(super) fn instances<'a>(
     observation: &'a Observation,
@@ -56,9 +56,12 @@ pub(super) fn instances<'a>(
             found.entry(instance).or_insert(());
         }
     }
-    if !observation.config_initialized {
-        found.extend(memory.instances.keys().map(|instance| (instance.clone(), ())));
-    }
+    // What cannot be read now may have rows as before.
+    let may_have_rows = |instance: &&Instance| {
+        let is_unreadable = |namespace| observation.unreadable.contains(&namespace);
+        !observation.config_initialized || is_unreadable(Namespace::Host) || is_unreadable(instance.namespace)
+    };
+    found.extend(memory.instances.keys().filter(may_have_rows).map(|instance| (instance.clone(), ())));
     let asked_for = found.into_keys().filter(|instance| may_be_asked_for(&instance.feature));
     asked_for.map(|instance| read(observation, instance)).collect()
 }
@@ -149,7 +152,10 @@ fn read(observation: &Observation, instance: Instance) -> InstanceRows<'_> {
 }
 
 fn has_container(state: &FeatureState) -> bool {
-    matches!(state.container_id, Value::Is(NamedContainer::Prefix(_) | NamedContainer::TooShort(_)))
+    matches!(
+        state.container_id,
+        Value::Is(NamedContainer::Prefix(_) | NamedContainer::TooShort(_) | NamedContainer::TooLong(_))
+    )
 }
 
 fn merge(winner: &FeatureState, other: &FeatureState) -> FeatureState {
@@ -161,6 +167,5 @@ fn merge(winner: &FeatureState, other: &FeatureState) -> FeatureState {
         stable_version: winner.stable_version.or(&other.stable_version),
         last_version: winner.last_version.or(&other.last_version),
         system_state: winner.system_state.or(&other.system_state),
-        updated: winner.updated.or(other.updated),
     }
 }

@@ -12,7 +12,6 @@ use crate::domain::{Age, Base, ContainerId, ImageId, Instance, IteratorExt as _,
 
 /// Everything remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Of each instance: what the next look compares with.
     #[serde(with = "pairs")]
@@ -23,7 +22,6 @@ pub struct Memory {
 
 /// What is remembered of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct InstanceMemory {
     /// The last `set_owner`, which holds while the row is absent.
     pub set_owner: Option<Owner>,
@@ -31,14 +29,10 @@ pub struct InstanceMemory {
     pub takeover: Option<Takeover>,
     /// How the last takeover ended before it was stable.
     pub failed: Option<Failure>,
-    /// The container whose takeover was interrupted, however old it was, and its start: should it stand again, it
-    /// starts over.
-    pub interrupted: Option<(ContainerId, StartedAt)>,
 }
 
 /// A takeover: this container, running without interruption since this start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Takeover {
     /// The kube container.
     pub container: ContainerId,
@@ -50,13 +44,10 @@ pub struct Takeover {
     pub image: ImageId,
     /// Its version.
     pub version: Version,
-    /// How old the takeover was when it was first seen: zero, unless the agent started into it.
-    pub head_start: Age,
 }
 
 /// A takeover that ended before it was stable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Failure {
     /// The version that failed.
     pub version: Version,
@@ -68,7 +59,6 @@ pub struct Failure {
 
 /// What is remembered of an image name and all instances that share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct UnitMemory {
     /// What is about to be promoted. Written down before the first step, so that a crash in between is understood.
     pub intention: Option<Promotion>,
@@ -93,7 +83,6 @@ pub struct UnitMemory {
 
 /// A promotion of an image for the takeovers that had proven it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Promotion {
     /// The image.
     pub image: ImageId,
@@ -114,7 +103,6 @@ impl Promotion {
 
 /// A version that was stable once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Proven {
     /// The version.
     pub version: Version,
@@ -210,7 +198,6 @@ impl Memory {
         for instance in self.instances.values_mut() {
             instance.takeover = None;
             instance.failed = None;
-            instance.interrupted = None;
         }
         for unit in self.units.values_mut() {
             unit.images.values_mut().for_each(|arrival| *arrival = Arrival::Before);

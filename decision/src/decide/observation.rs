@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::domain::{
-    Age, Base, ContainerId, Feature, ImageId, InvalidName, Namespace, Reference, References, StartedAt, Value, Version,
+    Base, ContainerId, Feature, ImageId, InvalidName, Namespace, Reference, References, StartedAt, Value, Version,
 };
 
 /// Everything a decision is made from, besides memory, policy and the time.
@@ -35,12 +35,11 @@ pub struct Observation {
     pub refused: BTreeSet<ImageId>,
     /// What an operator asks for at this moment.
     pub orders: BTreeMap<Feature, Order>,
-    /// This is the first look of a process that has just started: what stands may have begun before.
-    pub just_started: bool,
     /// The namespaces whose databases cannot be read now. Their rows are as they were last read, if ever: what rests on
     /// them is unknown.
     pub unreadable: BTreeSet<Namespace>,
-    /// The memory cannot be saved: what has to be remembered before it is done must not be done.
+    /// The memory cannot be saved: what has to be remembered before it is done must not be done. The memory that is
+    /// decided with is then the one that was saved last.
     pub memory_unsaved: bool,
     /// The units whose plan the check of the promises refused, and why: nothing is planned for them.
     pub stopped: BTreeMap<Base, String>,
@@ -185,8 +184,6 @@ pub struct FeatureState {
     pub last_version: Value<Version>,
     /// Whether the service is up.
     pub system_state: Value<SystemState>,
-    /// How long ago the second of `update_time` ended; never from the future. None if absent or unreadable.
-    pub updated: Option<Age>,
 }
 
 /// What `container_id` holds.
@@ -196,6 +193,8 @@ pub enum NamedContainer {
     Prefix(Arc<str>),
     /// Hex digits, but too few to name a container.
     TooShort(Arc<str>),
+    /// Hex digits, more than an id has; of these, the first.
+    TooLong(Arc<str>),
     /// No hex at all: a name, when local, or what a cgroup setup left of an id.
     Name(Arc<str>),
 }
@@ -209,8 +208,10 @@ impl FromStr for NamedContainer {
             Self::Name(crate::domain::printable(text).into())
         } else if text.len() < 12 {
             Self::TooShort(text.into())
+        } else if text.len() > 64 {
+            Self::TooLong(crate::domain::printable(text).into())
         } else {
-            Self::Prefix(text.get(..64).unwrap_or(text).into())
+            Self::Prefix(text.into())
         })
     }
 }
@@ -315,8 +316,8 @@ impl ContainerStatus {
 pub struct ContainerDetails {
     /// When it was last started, as the engine wrote it.
     pub started_at: StartedAt,
-    /// How long ago that was by the wall clock, never from the future and never before the boot.
-    pub started: Age,
+    /// `IMAGE_VERSION` of its own environment: its image's, unless whoever created it said otherwise.
+    pub version: Value<Version>,
     /// Its health check says unhealthy.
     pub unhealthy: bool,
     /// How many of its processes the kernel has killed for lack of memory since it was started, as far as known.

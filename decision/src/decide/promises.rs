@@ -74,6 +74,10 @@ impl<'a> Judge<'a> {
             Some("CONFIG_DB is being loaded")
         } else if policies.iter().any(|policy| !policy.enabled) {
             Some("policy state=disabled")
+        } else if observation.unreadable.contains(&Namespace::Host) {
+            Some("the host's database cannot be read")
+        } else if instances.iter().any(|instance| !is_configured(instance, observation)) {
+            Some("the CONFIG_DB row is absent")
         } else {
             None
         };
@@ -109,12 +113,25 @@ impl<'a> Judge<'a> {
         match step {
             Step::Tag { image, reference, proven_by, .. } => self.tag(image, reference, proven_by, engine)?,
             Step::RemoveContainer { container, .. } => self.remove_container(container, engine)?,
-            Step::RemoveReference { reference, .. } => self.is_own(reference)?,
-            Step::RemoveImage { image } => self.is_remembered(image)?,
+            Step::RemoveReference { reference, .. } => {
+                self.is_readable()?;
+                self.is_own(reference)?;
+            }
+            Step::RemoveImage { image } => {
+                self.is_readable()?;
+                self.is_remembered(image)?;
+            }
             Step::RecordVersions { row, stable, .. } => self.record(row, stable)?,
         }
         engine.play(step).map_err(Broken::Unfitting)?;
         self.world(engine)
+    }
+
+    /// Of which instance nothing is known, of that it is not known what it needs.
+    fn is_readable(&self) -> Result<(), Broken> {
+        let unreadable =
+            self.instances.iter().find(|instance| self.observation.unreadable.contains(&instance.namespace));
+        unreadable.map_or(Ok(()), |instance| Err(Broken::Unreadable((*instance).clone())))
     }
 
     fn is_own(&self, reference: &Reference) -> Result<(), Broken> {
@@ -137,6 +154,9 @@ impl<'a> Judge<'a> {
         engine: &Engine,
     ) -> Result<(), Broken> {
         self.is_own(reference)?;
+        if self.observation.memory_unsaved && !reference.repository.is_local() {
+            return Err(Broken::Unsaved);
+        }
         let latest = engine.named(self.base, Version::LATEST);
         if reference.is_local_latest() {
             return if proven_by.is_empty() { self.restore(image, latest) } else { self.promote(image, proven_by) };
@@ -153,6 +173,10 @@ impl<'a> Judge<'a> {
     /// Each takeover of the unit that stands in memory is on this image, the containers are theirs, run since they took
     /// over and are healthy, and nobody rolled back from the image.
     fn promote(&self, image: &ImageId, proven_by: &BTreeMap<ContainerId, StartedAt>) -> Result<(), Broken> {
+        if self.observation.memory_unsaved {
+            return Err(Broken::Unsaved);
+        }
+        self.is_readable()?;
         let is_ordered = self.instances.iter().any(|instance| {
             self.observation.orders.get(&instance.feature) == Some(&super::observation::Order::Promote)
         });
@@ -328,6 +352,13 @@ fn previous(unit: &UnitMemory) -> Option<(&ImageId, &Version)> {
     let displaced = unit.promoted.as_ref().filter(|old| promotion(unit).is_some_and(|new| new.image != old.image));
     let displaced = displaced.map(|old| (&old.image, &old.version));
     displaced.or_else(|| unit.previous.first().map(|proven| (&proven.image, &proven.version)))
+}
+
+/// Whether CONFIG_DB has a row for the instance: its namespace's, or else the host's.
+fn is_configured(instance: &Instance, observation: &Observation) -> bool {
+    [instance.namespace, Namespace::Host]
+        .into_iter()
+        .any(|namespace| observation.configuration.contains_key(&RowKey { namespace, key: instance.feature.clone() }))
 }
 
 /// The rows that may be about an instance: its namespace's, and the host's with the ASIC's number.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::memory::Mark;
 use super::observation::{Owner, RemoteState};
 use super::promotion::Settled;
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Refused, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, Refused, Version};
 
 /// What a decision found, and why.
 #[must_use]
@@ -134,6 +134,8 @@ pub enum Because {
     Pinned(Version),
     /// It has references that are not understood.
     UnreadableReference,
+    /// It has not been inspected, or cannot be: it may be any version.
+    NotRead,
     /// Another feature needs it.
     NeededBy(Base),
     /// sonic-package-manager starts the feature from it.
@@ -257,6 +259,8 @@ pub enum Reason {
     RemoteState(Option<RemoteState>),
     /// `container_id` is too short to name a container.
     ContainerIdTooShort(String),
+    /// `container_id` is too long to name a container.
+    ContainerIdTooLong(String),
     /// No container has this id.
     NoSuchContainer(String),
     /// More than one container has an id that begins like this.
@@ -332,8 +336,14 @@ pub enum Reason {
     Disconnected,
     /// Policy `cleanup=disabled`.
     CleanUpDisabled,
-    /// Not all images were looked at yet.
-    ImagesNotRead,
+    /// The database of this namespace cannot be read.
+    NamespaceUnreadable(Namespace),
+    /// The databases that would say how these instances stand cannot be read.
+    InstancesUnreadable(BTreeSet<Instance>),
+    /// The engine says something of the container that this agent does not know.
+    ContainerStateUnknown(ContainerId),
+    /// What has to be remembered cannot be.
+    MemoryUnsaved,
 }
 
 fn or_none<T: fmt::Display>(value: Option<&T>) -> String {
@@ -360,6 +370,7 @@ impl fmt::Display for Reason {
             Self::CurrentOwner(owner) => write!(f, "current_owner is {}, not yet kube", or_none(owner.as_ref())),
             Self::RemoteState(state) => write!(f, "remote_state is {}, not yet running", or_none(state.as_ref())),
             Self::ContainerIdTooShort(id) => write!(f, "container_id \"{id}\" has fewer than 12 digits"),
+            Self::ContainerIdTooLong(id) => write!(f, "container_id \"{id}\" has more than 64 digits"),
             Self::NoSuchContainer(id) => write!(f, "container {id} does not exist"),
             Self::AmbiguousContainerId(id) => write!(f, "container_id {id} fits several containers"),
             Self::NoLabelledContainer => {
@@ -415,7 +426,15 @@ impl fmt::Display for Reason {
             Self::NothingPromoted => f.write_str("no promoted Kubernetes container stands"),
             Self::Disconnected => f.write_str("the switch is not connected to Kubernetes (connected=false)"),
             Self::CleanUpDisabled => f.write_str("policy cleanup=disabled"),
-            Self::ImagesNotRead => f.write_str("not all images have been inspected yet"),
+            Self::NamespaceUnreadable(Namespace::Host) => f.write_str("the host's database cannot be read"),
+            Self::NamespaceUnreadable(namespace) => write!(f, "the database of {namespace} cannot be read"),
+            Self::InstancesUnreadable(instances) => {
+                write!(f, "the databases that say how they stand cannot be read: {}", list(instances))
+            }
+            Self::ContainerStateUnknown(container) => {
+                write!(f, "container {} is in a state that is not known", container.short())
+            }
+            Self::MemoryUnsaved => f.write_str("the state directory cannot be written"),
         }
     }
 }
@@ -432,6 +451,7 @@ impl fmt::Display for Because {
             Self::New { seen } => write!(f, "new: first seen {seen} ago"),
             Self::Pinned(version) => write!(f, "version {version} is pinned"),
             Self::UnreadableReference => f.write_str("it has a reference that is not understood"),
+            Self::NotRead => f.write_str("it has not been inspected"),
             Self::NeededBy(base) => write!(f, "needed for {base}"),
             Self::Package => f.write_str("sonic-package-manager starts the feature from it"),
             Self::EngineRefused => f.write_str("the engine says that it is in use"),

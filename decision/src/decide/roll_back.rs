@@ -18,8 +18,8 @@ pub(super) fn target(
     names: &NamesOnDisk<'_>,
     policy: &UnitPolicy,
 ) -> Result<Promotion, Reason> {
-    if let Some(reason) = &policy.forbidden {
-        return Err(reason.clone());
+    if let Some(reason) = policy.order() {
+        return Err(reason);
     }
     let is_another = |image: &ImageId| {
         names.latest() != Some(*image) && memory.promoted.as_ref().is_none_or(|promoted| promoted.image != *image)

@@ -4,12 +4,10 @@ use super::identity;
 use super::index::Index;
 use super::instances::InstanceRows;
 use super::memory::{Failure, InstanceMemory, Memory, Now, Takeover, UnitMemory};
-use super::observation::{
-    Container, ContainerDetails, ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState,
-};
+use super::observation::{Container, ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState};
 use super::policy::Policy;
 use super::report::{Ended, Ending, Reason};
-use crate::domain::{Age, Base, ContainerId, ImageId, StartedAt, Value, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, Value, Version};
 
 /// What the rows and the engine say of an instance that is not decided with others yet.
 #[derive(Clone, Debug)]
@@ -18,6 +16,8 @@ pub(super) struct Assessment<'a> {
     pub(super) rows: InstanceRows<'a>,
     /// Its image name.
     pub(super) base: Result<Base, Reason>,
+    /// The namespace whose database would say how it stands, and cannot be read.
+    pub(super) unreadable: Option<Namespace>,
     /// Who is to own it, as far as known.
     pub(super) set_owner: Option<Owner>,
     /// How it stands.
@@ -58,6 +58,11 @@ impl Assessment<'_> {
             _ => None,
         }
     }
+
+    /// The takeover that stands, or that is taken to stand still as long as nothing is known of it.
+    pub(super) fn remembered(&self) -> Option<&Takeover> {
+        self.memory.takeover.as_ref()
+    }
 }
 
 /// Assesses one instance.
@@ -71,32 +76,38 @@ pub(super) fn assess<'a>(
     let remembered = memory.instances.get(&rows.instance);
     let container = identity::kube_container(&rows, index);
     let base = identity::image_name(&rows, &container, index);
-    let set_owner = rows.set_owner(remembered, index.observation.config_initialized);
+    let unreadable = unreadable(&rows.instance, index.observation);
+    let known_owner = remembered.and_then(|memory| memory.set_owner).filter(|_| unreadable.is_some());
+    let set_owner =
+        known_owner.map_or_else(|| rows.set_owner(remembered, index.observation.config_initialized), Value::Is);
     let stable_time = policy.of(&rows.instance.feature).stable_time;
 
-    let standing = match &set_owner {
-        Value::Is(Owner::Local) => Standing::Local(Reason::OwnerIsLocal),
-        Value::Is(Owner::None) => Standing::No(Reason::OwnerUnknown),
-        Value::Invalid(value) => Standing::No(Reason::Refused { field: "set_owner", value: value.clone() }),
+    let standing = match (unreadable, &set_owner) {
+        (Some(namespace), _) => Standing::Unknown(Reason::NamespaceUnreadable(namespace)),
+        (None, Value::Is(Owner::Local)) => Standing::Local(Reason::OwnerIsLocal),
+        (None, Value::Is(Owner::None)) => Standing::No(Reason::OwnerUnknown),
+        (None, Value::Invalid(value)) => Standing::No(Reason::Refused { field: "set_owner", value: value.clone() }),
         _ if runs_locally(&rows) => Standing::Local(runs_locally_reason(&rows, base.as_ref().ok(), index)),
-        Value::Absent => Standing::No(Reason::OwnerUnknown),
-        Value::Is(Owner::Kube) => match complete(&rows, &container, &base, index, memory) {
+        (None, Value::Absent) => Standing::No(Reason::OwnerUnknown),
+        (None, Value::Is(Owner::Kube)) => match complete(&rows, &container, &base, index, memory) {
             Ok(seen) => {
                 let unit = base.as_ref().ok().and_then(|base| memory.units.get(base));
                 stand(&rows, seen, remembered, unit, index.observation, stable_time, now)
             }
-            Err(reason @ Reason::NotInspected(_)) => Standing::Unknown(reason),
+            Err(reason @ (Reason::NotInspected(_) | Reason::ContainerStateUnknown(_))) => Standing::Unknown(reason),
             Err(reason) => Standing::No(reason),
         },
     };
 
     let ended = ended(&rows, &standing, remembered, index.observation, stable_time, now);
     let set_owner = set_owner.get().copied();
-    // An unhealthy container has not stood, be it the first that is seen of it.
-    let sick = container.as_ref().ok().filter(|_| matches!(standing, Standing::No(Reason::Unhealthy(_))));
-    let sick = sick.and_then(|(id, container)| Some((**id, container.details.as_ref()?.started_at.clone())));
-    let memory = remember(&standing, set_owner, remembered, ended.as_ref(), sick);
-    Assessment { rows, base, set_owner, standing, ended, memory }
+    let memory = remember(&standing, set_owner, remembered, ended.as_ref());
+    Assessment { rows, base, unreadable, set_owner, standing, ended, memory }
+}
+
+/// The namespace, its own or the host's, whose database cannot be read.
+fn unreadable(instance: &Instance, observation: &Observation) -> Option<Namespace> {
+    [Namespace::Host, instance.namespace].into_iter().find(|namespace| observation.unreadable.contains(namespace))
 }
 
 /// `current_owner` is local and no kube container is on its way.
@@ -144,8 +155,12 @@ fn complete<'a>(
     if !known && image.is_none_or(|image| image.references_of(&base).next().is_none()) {
         return Err(Reason::Stranger(*id, base));
     }
-    if container.status != ContainerStatus::Running {
-        return Err(Reason::ContainerNotRunning(*id));
+    match container.status {
+        ContainerStatus::Running => {}
+        ContainerStatus::Unknown => return Err(Reason::ContainerStateUnknown(*id)),
+        ContainerStatus::Paused | ContainerStatus::Restarting | ContainerStatus::Stopped => {
+            return Err(Reason::ContainerNotRunning(*id));
+        }
     }
     let details = container.details.as_ref().ok_or(Reason::NotInspected(*id))?;
     if !identity::is_read(container, index) {
@@ -209,36 +224,12 @@ fn stand(
         oom_kills: details.oom_kills,
         image: seen.container.image,
         version: seen.version,
-        head_start: head_start(seen.id, rows, details, remembered, seen.container, observation),
     });
-    let since_seen = if has_begun { Age::ZERO } else { now.takeover(&takeover.mark(&rows.instance)) };
-    let age = takeover.head_start.saturating_add(since_seen);
+    let age = if has_begun { Age::ZERO } else { now.takeover(&takeover.mark(&rows.instance)) };
     let is_ordered = observation.orders.get(&rows.instance.feature) == Some(&Order::Promote);
     let approved = unit.and_then(|unit| unit.approved.get(&rows.instance));
     let is_approved = is_ordered || approved.is_some_and(|key| *key == takeover.key());
     Standing::Stands { is_stable: age >= stable_time || is_approved, takeover, age, has_begun }
-}
-
-/// Only an agent that starts into a standing takeover counts from before it looked: from the later of the container's
-/// start and the row's `update_time`. When a process was killed for lack of memory is not known, so then from now; and
-/// an image whose failure is remembered, or a container that was interrupted, starts over.
-fn head_start(
-    id: &ContainerId,
-    rows: &InstanceRows<'_>,
-    details: &ContainerDetails,
-    remembered: Option<&InstanceMemory>,
-    container: &Container,
-    observation: &Observation,
-) -> Age {
-    let failed = remembered.and_then(|memory| memory.failed.as_ref());
-    let has_failed = failed.is_some_and(|failure| failure.image == container.image);
-    let interrupted = remembered.and_then(|memory| memory.interrupted.as_ref());
-    let was_interrupted = interrupted.is_some_and(|(other, start)| other == id && *start == details.started_at);
-    if observation.just_started && details.oom_kills == 0 && !has_failed && !was_interrupted {
-        rows.state.updated.map_or(Age::ZERO, |updated| updated.min(details.started))
-    } else {
-        Age::ZERO
-    }
 }
 
 /// A remembered takeover that this look finds ended before it was stable.
@@ -258,7 +249,7 @@ fn ended(
         Standing::Local(Reason::OwnerIsLocal) | Standing::No(Reason::VersionsDiffer { .. }) => true,
         Standing::Local(_) | Standing::No(_) => false,
     };
-    let after = takeover.head_start.saturating_add(now.takeover(&takeover.mark(&rows.instance)));
+    let after = now.takeover(&takeover.mark(&rows.instance));
     (!goes_on && after < stable_time).then(|| Ended {
         version: takeover.version.clone(),
         image: takeover.image,
@@ -312,7 +303,6 @@ fn remember(
     set_owner: Option<Owner>,
     remembered: Option<&InstanceMemory>,
     ended: Option<&Ended>,
-    sick: Option<(ContainerId, StartedAt)>,
 ) -> InstanceMemory {
     let failure =
         |ended: &Ended| Failure { version: ended.version.clone(), image: ended.image, ending: ended.ending.clone() };
@@ -325,10 +315,6 @@ fn remember(
             set_owner,
             takeover: None,
             failed: ended.map(failure).or_else(|| remembered?.failed.clone()),
-            interrupted: sick.or_else(|| {
-                let takeover = remembered?.takeover.as_ref().map(Takeover::key);
-                takeover.or_else(|| remembered?.interrupted.clone())
-            }),
         },
         Standing::Unknown(_) => InstanceMemory { set_owner, ..remembered.cloned().unwrap_or_default() },
     }

@@ -61,8 +61,8 @@ pub(super) fn decide(
     let is_rolling_back = unit.intention.as_ref().is_some_and(Promotion::is_rollback);
     unit.rolled_back.take_if(|image| !is_rolling_back && taken_over(image));
     unit.approved.retain(|instance, key| {
-        let stands = |member: &&&Assessment<'_>| member.takeover().is_some_and(|(takeover, ..)| takeover.key() == *key);
-        members.iter().filter(|member| member.rows.instance == *instance).any(|member| stands(&member))
+        let mut of_instance = members.iter().filter(|member| member.rows.instance == *instance);
+        of_instance.any(|member| member.remembered().is_some_and(|takeover| takeover.key() == *key))
     });
 
     let before = NamesOnDisk::new(base, index);
@@ -97,8 +97,7 @@ pub(super) fn decide(
         images: &on_disk,
         first_seen: first_seen.unwrap_or_default(),
     };
-    let waits =
-        if stands.is_none() { Some(Reason::NothingPromoted) } else { holding::clean_up(index, &on_disk, &unit_policy) };
+    let waits = unit_policy.clean_up(index.observation).or_else(|| stands.is_none().then_some(Reason::NothingPromoted));
     let mut keep = clean_up.keep(&names, &unit);
     let last_version = fallback_version(&clean_up, &names, &unit);
     let mut wakes = BTreeSet::new();
@@ -289,7 +288,11 @@ fn finish(
 
 /// A takeover that stood at the last look goes on.
 fn is_continued(members: &[&Assessment<'_>]) -> bool {
-    members.iter().any(|member| matches!(member.standing, Standing::Stands { has_begun: false, .. }))
+    members.iter().any(|member| match member.standing {
+        Standing::Stands { has_begun, .. } => !has_begun,
+        Standing::Unknown(_) => member.remembered().is_some(),
+        Standing::Local(_) | Standing::No(_) => false,
+    })
 }
 
 /// A takeover begins on an image that no other instance goes on running: what is on the disk came before it.

@@ -20,7 +20,7 @@ pub(super) fn possible(state: &State, actions: &mut Vec<Action>) {
     }
     // A call ends, one way or the other, long before.
     let oldest = site.switch.clock - OLD;
-    let stamps = || site.switch.marks.values().chain(site.switch.started.values()).chain(site.switch.updated.values());
+    let stamps = || site.switch.marks.values().chain(site.switch.started.values());
     if !site.agent.has_begun && site.agent.picture.is_none() && stamps().any(|stamp| *stamp > oldest) {
         actions.push(Action::Wait);
     }

@@ -20,6 +20,7 @@ pub(super) fn judge_container_ids(state: &BTreeMap<RowKey, FeatureState>) -> Vec
             Value::Absent => "is empty".to_owned(),
             Value::Is(NamedContainer::Name(text)) => format!("is \"{text}\", which is no id"),
             Value::Is(NamedContainer::TooShort(text)) => format!("is \"{text}\", which has fewer than 12 digits"),
+            Value::Is(NamedContainer::TooLong(text)) => format!("is \"{text}\", which has more than 64 digits"),
             Value::Invalid(text) => format!("is \"{text}\", which is no id"),
         };
         findings.push(Finding::warning(

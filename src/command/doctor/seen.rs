@@ -76,15 +76,8 @@ impl Seen {
             within_deadline(move || state_dir::look(&state_dir, &there)),
             look_at_others(places.clone()),
         );
-        let mut seen = Self {
-            databases,
-            engine,
-            files,
-            state_dir,
-            others,
-            observation: Observation { just_started: true, ..Observation::default() },
-            decision: None,
-        };
+        let mut seen =
+            Self { databases, engine, files, state_dir, others, observation: Observation::default(), decision: None };
         seen.put_together();
         seen
     }

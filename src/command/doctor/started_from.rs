@@ -56,12 +56,11 @@ mod tests {
     use super::super::finding::Level;
     use super::*;
     use crate::decide::{ContainerDetails, ContainerStatus, KubeletLabels};
-    use crate::domain::Age;
 
     fn container(name: &str, from: Option<&str>, is_inspected: bool) -> Container {
         let details = ContainerDetails {
             started_at: "2026-11-21T22:00:00Z".parse().unwrap(),
-            started: Age::from_seconds(0),
+            version: crate::domain::Value::Absent,
             unhealthy: false,
             oom_kills: 0,
         };

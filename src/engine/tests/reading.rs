@@ -25,7 +25,7 @@ async fn only_what_is_interesting_is_inspected() {
 
     let picture = rig.look(&interest(&["snmp"], &[])).await;
     let details = picture.containers[&container].details.clone().expect("inspected");
-    assert!(details.started.seconds() < 20 && !details.unhealthy && details.oom_kills == 0, "{details:?}");
+    assert!(!details.unhealthy && details.oom_kills == 0, "{details:?}");
     assert_eq!(picture.containers[&container].kubelet.as_ref().map(|labels| &*labels.container_name), Some("snmp"));
     // The image of an interesting container is interesting.
     assert_eq!(picture.images[&snmp].version, ImageVersion::Read(Value::Is("20240510.RC1".parse().unwrap())));

@@ -21,7 +21,6 @@ fn takeover(n: u8) -> Takeover {
         oom_kills: 0,
         image: image(n),
         version: "20201231.84".parse().unwrap(),
-        head_start: Age::ZERO,
     }
 }
 
@@ -30,12 +29,8 @@ fn full() -> Memory {
     let mut memory = Memory::default();
     for (n, namespace) in [(1, Namespace::Host), (2, Namespace::Asic(0))] {
         let failed = Failure { version: "1".parse().unwrap(), image: image(9), ending: Ending::RemoteState(None) };
-        let remembered = InstanceMemory {
-            set_owner: Some(Owner::Kube),
-            takeover: Some(takeover(n)),
-            failed: Some(failed),
-            interrupted: Some(takeover(n).key()),
-        };
+        let remembered =
+            InstanceMemory { set_owner: Some(Owner::Kube), takeover: Some(takeover(n)), failed: Some(failed) };
         memory.instances.insert(instance("bgp", namespace), remembered);
     }
     let promotion = |n| Promotion {

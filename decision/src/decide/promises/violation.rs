@@ -2,7 +2,7 @@
 
 use super::Impossible;
 use crate::decide::plan::Step;
-use crate::domain::{ContainerId, Feature, ImageId, Reference, Version};
+use crate::domain::{ContainerId, Feature, ImageId, Instance, Reference, Version};
 
 /// A plan that would break a promise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -22,6 +22,12 @@ pub enum Broken {
     /// Something forbids every change.
     #[error("nothing may be changed: {0}")]
     Forbidden(&'static str),
+    /// Promise 5: what is done before it is remembered is not understood after a crash.
+    #[error("promise 5: it would have to be remembered first, which is not possible")]
+    Unsaved,
+    /// What depends on what is not known is held back.
+    #[error("how {0} stands is not known: its database cannot be read")]
+    Unreadable(Instance),
     /// The plan does not fit what was observed.
     #[error("the plan does not fit what is on the disk: {0}")]
     Unfitting(Impossible),

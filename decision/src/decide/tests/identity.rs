@@ -27,6 +27,7 @@ fn the_container_that_the_row_means() {
         ("12 digits", |_, _| (), Stability::Observing, "stable in"),
         ("64 digits", |s, c| container_id_is(s, &c.to_string()), Stability::Observing, "stable in"),
         ("11 digits", |s, c| container_id_is(s, &format!("{c:.11}")), Stability::Waiting, "fewer than 12 digits"),
+        ("65 digits", |s, c| container_id_is(s, &format!("{c}0")), Stability::Waiting, "more than 64 digits"),
         ("nobody's id", |s, _| container_id_is(s, "0123456789ab"), Stability::Waiting, "does not exist"),
         (
             "several begin so",

@@ -11,6 +11,8 @@ mod promotion;
 mod takeover;
 mod timing;
 mod unit;
+mod unknown;
+mod unsaved;
 
 use super::fixtures::{Described, Switch, on_host};
 

@@ -152,7 +152,7 @@ fn takes_over(observation: &mut Observation, round: usize) {
         status: ContainerStatus::Running,
         details: Some(ContainerDetails {
             started_at: format!("2026-11-21T21:32:29.{round:09}Z").parse().unwrap(),
-            started: Age::ZERO,
+            version: Value::Absent,
             unhealthy: false,
             oom_kills: 0,
         }),

@@ -1,0 +1,85 @@
+//! What goes on while the memory cannot be saved, and what does not.
+
+use super::super::fixtures::*;
+use super::super::*;
+use super::promoted;
+
+const BASE: &str = "docker-sonic-telemetry";
+const REASON: &str = "the state directory cannot be written";
+
+/// 60 was promoted, and 84 is due; 40 is old.
+fn due() -> Switch {
+    let mut switch = Switch::telemetry();
+    promoted(&mut switch, &kube(BASE, "60"));
+    let image = switch.image(&kube(BASE, "84"));
+    switch.upgrade(&on_host("telemetry"), &image);
+    let _ = switch.look();
+    switch.wait(600);
+    switch.observation.memory_unsaved = true;
+    switch
+}
+
+/// 84 is promoted, and the memory of that is saved.
+fn done() -> Switch {
+    let mut switch = due();
+    switch.observation.memory_unsaved = false;
+    switch.act();
+    switch.observation.memory_unsaved = true;
+    switch
+}
+
+#[test]
+fn nothing_is_promoted() {
+    let mut switch = due();
+    for _ in 0..2 {
+        let decision = switch.look();
+        assert!(decision.plan.is_empty(), "{}", switch.text(&decision));
+        assert_eq!(switch.stability(&on_host("telemetry")), (Stability::Held, REASON.to_owned()));
+        assert_eq!(switch.memory.units[&base(BASE)].intention, None);
+    }
+    switch.observation.memory_unsaved = false;
+    switch.act();
+    assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Stable);
+}
+
+#[test]
+fn orders_are_refused() {
+    for (order, mut switch) in [(Order::Promote, due()), (Order::Rollback, done())] {
+        switch.observation.orders = [(feature("telemetry"), order.clone())].into();
+        let decision = switch.look();
+        assert!(decision.plan.is_empty(), "{}", switch.text(&decision));
+        assert_eq!(decision.report.units[&base(BASE)].order, Some(Err(Reason::MemoryUnsaved)), "{order:?}");
+        assert_eq!(decision.memory.units[&base(BASE)].approved, [].into());
+    }
+}
+
+#[test]
+fn what_needs_no_memory_goes_on() {
+    let mut switch = done();
+    switch.image(&kube(BASE, "40"));
+    switch.age_all_images();
+    switch.untag(&reference(&format!("{BASE}:latest")));
+    switch.write(&on_host("telemetry"), |row| row.stable_version = crate::domain::Value::Absent);
+    switch.act();
+    assert_eq!(switch.named(&format!("{BASE}:latest")), Some(kube(BASE, "84").id()));
+    assert!(switch.row(&on_host("telemetry")).stable_version.is(&version("84")));
+    assert!(!switch.observation.images.contains_key(&kube(BASE, "40").id()), "nothing keeps it");
+    assert!(switch.observation.images.contains_key(&kube(BASE, "60").id()));
+}
+
+#[test]
+fn case_1_waits() {
+    let mut switch = done();
+    // STATE_DB knows 11 as the last version, which ran locally; Kubernetes has one of that name.
+    let kube_image = switch.image(&kube(BASE, "20201231.11"));
+    let ran = switch.image(&local(BASE, "20201231.11"));
+    switch.write(&on_host("telemetry"), |row| row.last_version = crate::domain::Value::Is(version("20201231.11")));
+    switch.age_all_images();
+    let _ = switch.plan_and_act();
+    assert_eq!(switch.named(&format!("{REGISTRY}/{BASE}:20201231.11")), Some(kube_image));
+    assert_eq!(switch.named(&format!("{BASE}:20201231.11")), Some(ran), "it is not lost meanwhile");
+    switch.observation.memory_unsaved = false;
+    switch.act();
+    assert_eq!(switch.named(&format!("{REGISTRY}/{BASE}:20201231.11")), Some(ran));
+    assert_eq!(switch.named(&format!("{BASE}:20201231.11")), None);
+}
