@@ -23,6 +23,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
         about: "kube takes over from local, and the version that came with SONiC is cleaned up; the agent dies",
         kind: Kind::OneFeature,
         promoted: Vec::new(),
+        running: None,
         offers: vec![offer("1"), offer("2")],
         operations: Vec::new(),
         bounds: Left { upgrades: large(1, 2), pulls: large(1, 2), crashes: 1, ..Left::default() },

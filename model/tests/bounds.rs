@@ -1,6 +1,6 @@
 //! Every scenario, explored within the bounds of every change.
 
-use imgmgrd_model::agent::Faithful;
+use imgmgrd_model::conduct::Faithful;
 use imgmgrd_model::explore::Exploration;
 use imgmgrd_model::scenarios::{Size, scenarios};
 
