@@ -151,7 +151,7 @@ impl Unit {
                 self.put_off(done, who, longest, now);
                 return true;
             }
-            Some(_) if self.deferred.is_empty() => self.retry.worked(),
+            Some(_) if self.deferred.is_empty() && !self.is_blocked => self.retry.worked(),
             _ if actions.is_empty() && !self.is_blocked => self.retry.worked(),
             _ => {}
         }
