@@ -236,10 +236,14 @@ fn lists(switch: &Switch, began: Duration) -> Snapshot {
 }
 
 impl Turn<'_> {
+    /// Whether lists that were read some time ago are yet to come.
+    pub fn has_read_ahead(&self) -> bool {
+        self.site.agent.lists.is_some()
+    }
+
     /// The rows and the engine's lists come: the lists are new ones, unless some were read ahead.
     pub fn look(&mut self) {
         let rows = Rows { observation: self.site.switch.observe(), policy: self.site.switch.policy.clone() };
-        self.site.agent.is_late = false;
         self.tell(Event::Rows(Box::new(rows)));
         self.look_at_engine();
     }

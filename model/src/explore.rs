@@ -322,7 +322,7 @@ impl Exploration {
             doings.push(Doing::RedisRefuses(!agent.redis_refuses));
         }
         // Whoever asks for something that was not taken up yet is told if the agent dies.
-        if left.crashes > 0 && (agent.commands.is_empty() || agent.reads.is_empty()) {
+        if left.crashes > 0 && agent.controller.has_taken_commands() {
             doings.extend([Doing::Crash, Doing::CrashWhileSaving, Doing::Stop]);
         }
     }

@@ -66,7 +66,13 @@ impl Outcomes {
             return known;
         }
         let (mut walked, mut looks) = (vec![start], 0);
-        let mut came = play(&mut here, conduct, |turn| turn.look());
+        let mut came = play(&mut here, conduct, |turn| {
+            // What was read ahead comes first.
+            if turn.has_read_ahead() {
+                turn.look();
+            }
+            turn.look();
+        });
         let outcome = loop {
             if let Some(trouble) = came.trouble() {
                 break rests(&here, Some(trouble));

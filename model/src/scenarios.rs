@@ -117,7 +117,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
                 Operation::Connect(false),
                 Operation::Connect(true),
             ],
-            bounds: Left { upgrades: 1, pulls: 1, operations: 2, crashes: large(0, 1), ..Left::default() },
+            bounds: Left { upgrades: 1, pulls: 1, operations: large(1, 2), ..Left::default() },
             reaches: vec![Reach::PromotedAgain],
             ..upgrade.clone()
         },

@@ -60,6 +60,7 @@ impl Site {
         let (now, long) = (self.now(), Duration::from_secs(TICK));
         let lists = self.agent.lists.as_mut().map(|lists| &mut lists.began);
         self.agent.controller.settle_times(lists, now, long);
+        self.agent.is_late &= !self.agent.is_idle();
         self.agent.disk.stamps.values_mut().for_each(|stamp| *stamp = Duration::from_secs(stamp.as_secs()));
         let switch = &mut self.switch;
         let containers = &switch.observation.containers;
