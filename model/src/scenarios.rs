@@ -56,6 +56,50 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             ..upgrade.clone()
         },
         Scenario {
+            name: "unsaved",
+            about: "the memory cannot be saved and Redis refuses writes, for a while; the agent dies",
+            bounds: Left { upgrades: 1, pulls: 1, unsaved: 1, refusals: large(0, 1), crashes: large(0, 1), ..Left::default() },
+            reaches: vec![Reach::PromotedAgain, Reach::Unsaved],
+            ..upgrade.clone()
+        },
+        Scenario {
+            name: "refused",
+            about: "Redis refuses writes, for a while",
+            bounds: Left { upgrades: 1, pulls: 1, refusals: 1, ..Left::default() },
+            reaches: vec![Reach::PromotedAgain],
+            ..upgrade.clone()
+        },
+        Scenario {
+            name: "two-units",
+            about: "telemetry and snmp are upgraded at once; a call or a reading of one fails, or hangs",
+            kind: Kind::TwoFeatures,
+            running: Some("2"),
+            promoted: vec!["1"],
+            offers: Vec::new(),
+            bounds: Left { delays: large(1, 2), faults: 1, ..Left::default() },
+            reaches: vec![Reach::Refused],
+            ..one.clone()
+        },
+        Scenario {
+            name: "two-owners",
+            about: "telemetry and snmp are upgraded at once; an operator changes what holds for telemetry meanwhile",
+            kind: Kind::TwoFeatures,
+            running: Some("2"),
+            promoted: vec!["1"],
+            offers: Vec::new(),
+            operations: vec![
+                Operation::SetOwner(Owner::Local),
+                Operation::Disable(true),
+                Operation::Enable(false),
+                Operation::Pin("1"),
+                Operation::Order(Order::Promote),
+                Operation::Order(Order::Rollback),
+            ],
+            bounds: Left { delays: large(0, 1), operations: 1, ..Left::default() },
+            reaches: Vec::new(),
+            ..one.clone()
+        },
+        Scenario {
             name: "mishaps",
             about: "the container exits, restarts, is unhealthy, loses a process; the local one comes back",
             bounds: Left {
