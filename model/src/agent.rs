@@ -357,9 +357,6 @@ impl Turn<'_> {
     }
 
     fn carry_out(&mut self, effect: Effect) {
-        if !self.conduct.does(&effect, &self.site.agent) {
-            return;
-        }
         let agent = &mut self.site.agent;
         let next_read = self.conduct.answers(agent).unwrap_or(agent.next_read);
         if matches!(effect, Effect::ReadEngine | Effect::ReadUnit { .. }) {
@@ -407,7 +404,7 @@ impl Turn<'_> {
                 agent.steps.insert(base, step);
             }
             Effect::Publish => {
-                if !agent.redis_refuses {
+                if !agent.redis_refuses && self.conduct.publishes(agent) {
                     agent.published = agent.report();
                 }
                 let is_complete = !agent.redis_refuses || self.conduct.takes_refused_for_done();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imgmgrd_decision::controller::{Controller, Effect, Event, Reading};
+use imgmgrd_decision::controller::{Controller, Event, Reading};
 use imgmgrd_decision::decide::Step;
 use imgmgrd_decision::decide::fixtures::{Refusal, Switch};
 use imgmgrd_decision::domain::Base;
@@ -17,11 +17,6 @@ pub trait Conduct: Send + Sync {
     /// What it takes for read again.
     fn reading(&self, _controller: &Controller, reading: Reading) -> Reading {
         reading
-    }
-
-    /// Whether it does what its controller asks for.
-    fn does(&self, _effect: &Effect, _agent: &Agent) -> bool {
-        true
     }
 
     /// How it makes a call.
@@ -56,6 +51,11 @@ pub trait Conduct: Send + Sync {
 
     /// Whether it reads at its start what it has saved.
     fn remembers(&self) -> bool {
+        true
+    }
+
+    /// Whether it publishes when it is asked to; else it says so without doing it.
+    fn publishes(&self, _agent: &Agent) -> bool {
         true
     }
 

@@ -94,10 +94,10 @@ impl Exploration {
             self.upgrade(&mut state, version, number == 0);
             self.settle(&mut state);
         }
+        state.history.pulled.clear();
         if let Some(version) = self.scenario.running {
             self.upgrade(&mut state, version, self.scenario.promoted.is_empty());
         }
-        state.history.pulled.clear();
         state.left = self.scenario.bounds;
         state
     }

@@ -95,7 +95,10 @@ impl History {
             match stands(seen, &site.switch, instance) {
                 None => {
                     self.doubted.insert(instance.clone(), 0);
-                    self.approved.remove(instance);
+                    // A call that is under way rests on it.
+                    if !site.agent.steps.contains_key(base) {
+                        self.approved.remove(instance);
+                    }
                 }
                 Some(stands) => {
                     let key = (stands.container, stands.started_at);

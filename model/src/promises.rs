@@ -293,7 +293,7 @@ pub(crate) fn judge_begun(
                 })?;
             }
             let under_way = site.agent.controller.promoting(site.now()).find(|other| *other != base).cloned();
-            let due = under_way.or_else(|| quiet::due(site, instances));
+            let due = under_way.or_else(|| quiet::due(site, instances).filter(|other| other != base));
             ensure(due.is_none(), Promise::PromotionsFirst, || {
                 format!("{step}: the promotion of {} is due", due.map_or_else(String::new, |due| due.to_string()))
             })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use imgmgrd_decision::decide::fixtures::{Shape, Switch, base, local, on_asic, on_host};
 use imgmgrd_decision::decide::{Order, Owner};
-use imgmgrd_decision::domain::{Base, Instance};
+use imgmgrd_decision::domain::{Base, ImageId, Instance};
 
 use crate::agent::{Agent, Disk};
 use crate::history::History;
@@ -282,7 +282,14 @@ impl Reach {
         let (site, history) = (&state.site, &state.history);
         match self {
             Self::Promoted => history.promoted.contains_key(base),
-            Self::PromotedAgain => history.previous.contains_key(base) && !history.pulled.is_empty(),
+            Self::PromotedAgain => {
+                let runs = |image: &ImageId| {
+                    let mut containers = site.switch.observation.containers.values();
+                    containers.any(|it| it.image == *image && it.kubelet.is_some() && it.status.is_alive())
+                };
+                let has_changed = history.previous.contains_key(base) && !history.pulled.is_empty();
+                has_changed && history.promoted.get(base).is_some_and(runs)
+            }
             Self::CleanedUp => !site.switch.observation.images.contains_key(&local(base.as_str(), LOCAL).id()),
             Self::FellBack => {
                 let local = site.local(instance).filter(|local| site.runs(local));
