@@ -236,9 +236,10 @@ fn lists(switch: &Switch, began: Duration) -> Snapshot {
 }
 
 impl Turn<'_> {
-    /// Whether lists that were read some time ago are yet to come.
-    pub fn has_read_ahead(&self) -> bool {
-        self.site.agent.lists.is_some()
+    /// Whether lists that were read some time ago are yet to come, and whether others have done something since.
+    #[must_use]
+    pub fn is_ahead(&self) -> (bool, bool) {
+        (self.site.agent.lists.is_some(), self.site.agent.is_late)
     }
 
     /// The rows and the engine's lists come: the lists are new ones, unless some were read ahead.

@@ -12,7 +12,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 use crate::action::{Action, Doing};
 use crate::actors;
 use crate::agent::{Answer, Came, Fault, TICK, Turn};
-use crate::conduct::Conduct;
+use crate::conduct::{Conduct, Faithful};
 use crate::promises::{Broken, Promise, judge_answers, judge_begun, judge_call};
 use crate::quiet::{Outcomes, Stays};
 use crate::scenario::{Left, Operation, Reach, Scenario, offer};
@@ -189,7 +189,7 @@ impl Exploration {
         let mut came = turn.came;
         if let Some((base, step)) = self.conduct.begins(&state.site.agent) {
             came.begun.push((base.clone(), step.clone()));
-            state.site.agent.steps.entry(base).or_insert(step);
+            state.site.agent.steps.insert(base, step);
         }
         came
     }
@@ -333,7 +333,8 @@ impl Model for Exploration {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![self.start()]
+        // An agent with a bug begins where one without would be.
+        vec![Self::new(self.scenario.clone(), Box::new(Faithful)).start()]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {

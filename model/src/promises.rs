@@ -332,7 +332,8 @@ pub(crate) fn judge_answers(
     instances: &[(Instance, Base)],
 ) -> Judgement {
     for (instance, answer) in answers {
-        let (Ok((version, _)), Some((_, base))) = (answer, instances.iter().find(|(other, _)| other == instance)) else {
+        let (Ok((version, _)), Some((_, base))) = (answer, instances.iter().find(|(other, _)| other == instance))
+        else {
             continue;
         };
         let image = named(&switch.observation, base);

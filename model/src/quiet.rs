@@ -27,7 +27,7 @@ pub const LOOKS: usize = 40;
 pub struct Stays {
     /// What is under way of this unit never ends.
     pub hangs: Option<Base>,
-    /// Nothing can be saved, and Redis refuses every write, if that is so now.
+    /// Nothing can be saved, if that is so now; and what Redis refuses now it refuses once.
     pub faults: bool,
 }
 
@@ -67,12 +67,17 @@ impl Outcomes {
         }
         let (mut walked, mut looks) = (vec![start], 0);
         let mut came = play(&mut here, conduct, |turn| {
-            // What was read ahead comes first.
-            if turn.has_read_ahead() {
+            // What was read ahead comes first, and is all if nobody else has done anything since.
+            let (is_ahead, is_late) = turn.is_ahead();
+            if is_ahead {
                 turn.look();
             }
-            turn.look();
+            if !is_ahead || is_late {
+                turn.look();
+            }
         });
+        // What Redis has refused it takes when it is asked again.
+        here.agent.redis_refuses = false;
         let outcome = loop {
             if let Some(trouble) = came.trouble() {
                 break rests(&here, Some(trouble));
@@ -89,7 +94,7 @@ impl Outcomes {
             looks += usize::from(here.agent.steps.is_empty());
             if looks > LOOKS {
                 // What cannot be mended is tried again and again.
-                let is_tried = stays.faults && (here.agent.disk_is_full || here.agent.redis_refuses);
+                let is_tried = stays.faults && here.agent.disk_is_full;
                 let endless = broken(Promise::Rest, "there is always something left to do, or to wait for");
                 let trouble = if is_tried { unrest(&here, stays, conduct, instances) } else { Some(endless) };
                 break rests(&here, trouble);
@@ -181,7 +186,7 @@ fn rests(site: &Site, trouble: Option<Broken>) -> Outcome {
 /// What is not as it is to be when nothing happens any more.
 fn unrest(site: &Site, stays: &Stays, conduct: &dyn Conduct, instances: &[(Instance, Base)]) -> Option<Broken> {
     let agent = &site.agent;
-    if !agent.redis_refuses && agent.published != agent.report() {
+    if agent.published != agent.report() {
         return Some(broken(Promise::Published, "the rows do not say what the report says"));
     }
     if let Some(hung) = &stays.hangs {
@@ -192,9 +197,13 @@ fn unrest(site: &Site, stays: &Stays, conduct: &dyn Conduct, instances: &[(Insta
         // What no rule keeps goes nevertheless; the rest waits.
         return left_overs(site, instances).map(|what| broken(Promise::Rest, format!("the disk is full, and {what}")));
     }
-    let unfinished = if agent.redis_refuses {
-        None
-    } else if !agent.is_idle() || !agent.controller.is_at_rest() {
+    let (known, seen) = (agent.controller.observation(), &site.switch.observation);
+    if stays.hangs.is_none()
+        && (&known.images, &known.containers, &known.state) != (&seen.images, &seen.containers, &seen.state)
+    {
+        return Some(broken(Promise::Says, "what it tells people of rows, images and containers is not so"));
+    }
+    let unfinished = if !agent.is_idle() || !agent.controller.is_at_rest() {
         Some("it is in the middle of something that nobody ends".to_owned())
     } else if !agent.commands.is_empty() {
         Some("a command is not answered".to_owned())
@@ -347,7 +356,8 @@ fn left_over(site: &Site, base: &Base, members: &[&Instance], promoted: ImageId)
         let is_new = unit.images.get(id) == Some(&Arrival::During);
         let is_unread = image.version == ImageVersion::NotRead;
         let is_kept = image.declared_version().is_some_and(|version| kept.contains(&version));
-        let is_excused = is_used || is_new || is_unread || is_kept || site.agent.controller.observation().refused.contains(id);
+        let is_excused =
+            is_used || is_new || is_unread || is_kept || site.agent.controller.observation().refused.contains(id);
         if is_known && *id != promoted && named(seen, base) != Some(*id) && !is_excused {
             return Some(format!("{} is left on the disk", switch.labels.of(id)));
         }

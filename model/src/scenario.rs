@@ -180,10 +180,7 @@ impl Scenario {
             Kind::OneFeature => vec![(on_host("telemetry"), base("docker-sonic-telemetry"))],
             Kind::NearNames => vec![(on_host("gnmi"), base("docker-sonic-gnmi"))],
             Kind::TwoFeatures => {
-                vec![
-                    (on_host("telemetry"), base("docker-sonic-telemetry")),
-                    (on_host("snmp"), base("docker-snmp")),
-                ]
+                vec![(on_host("telemetry"), base("docker-sonic-telemetry")), (on_host("snmp"), base("docker-snmp"))]
             }
             Kind::TwoAsics(_) => (0..2).map(|number| (on_asic("bgp", number), base("docker-fpm-frr"))).collect(),
         }

@@ -63,11 +63,20 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
         },
         Scenario {
             name: "unsaved",
-            about: "the memory cannot be saved and Redis refuses writes, for a while; the agent dies",
+            about: "the memory cannot be saved for a while, and in the larger bounds Redis refuses writes; the agent dies",
             running: Some("3"),
             offers: Vec::new(),
-            bounds: Left { unsaved: 1, refusals: 1, crashes: 1, faults: large(0, 1), ..Left::default() },
+            bounds: Left { unsaved: 1, refusals: large(0, 1), crashes: 1, ..Left::default() },
             reaches: vec![Reach::PromotedAgain, Reach::Unsaved],
+            ..upgrade.clone()
+        },
+        Scenario {
+            name: "refused",
+            about: "Redis refuses writes, for a while",
+            running: Some("3"),
+            offers: Vec::new(),
+            bounds: Left { mishaps: 1, refusals: 1, ..Left::default() },
+            reaches: vec![Reach::PromotedAgain],
             ..upgrade.clone()
         },
         Scenario {
@@ -91,10 +100,8 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             operations: vec![
                 Operation::SetOwner(Owner::Local),
                 Operation::Disable(true),
-                Operation::Enable(false),
                 Operation::Pin("1"),
                 Operation::Order(Order::Promote),
-                Operation::Order(Order::Rollback),
             ],
             bounds: Left { delays: large(0, 1), operations: 1, ..Left::default() },
             reaches: Vec::new(),
@@ -143,7 +150,20 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
                 Operation::TagLatest("3"),
                 Operation::UntagLatest,
             ],
-            bounds: Left { operations: 2, crashes: 1, upgrades: large(0, 1), ..Left::default() },
+            bounds: Left { operations: 2, crashes: large(0, 1), ..Left::default() },
+            reaches: vec![Reach::PromotedAgain, Reach::RolledBack],
+            ..upgrade.clone()
+        },
+        Scenario {
+            name: "orders-killed",
+            about: "an operator promotes or rolls back, and the agent dies in the middle of it",
+            running: Some("3"),
+            operations: vec![
+                Operation::Order(Order::Promote),
+                Operation::Order(Order::Rollback),
+                Operation::TagLatest("3"),
+            ],
+            bounds: Left { operations: large(1, 2), crashes: 1, ..Left::default() },
             reaches: vec![Reach::PromotedAgain, Reach::RolledBack],
             ..upgrade.clone()
         },
@@ -186,7 +206,13 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             name: "deleted",
             about: "somebody deletes the STATE_DB row",
             running: runs("3"),
-            bounds: Left { upgrades: large(0, 1), pulls: large(0, 1), deletions: 1, crashes: large(0, 1), ..Left::default() },
+            bounds: Left {
+                upgrades: large(0, 1),
+                pulls: large(0, 1),
+                deletions: 1,
+                crashes: large(0, 1),
+                ..Left::default()
+            },
             reaches: vec![Reach::PromotedAgain],
             ..upgrade.clone()
         },
@@ -194,7 +220,13 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             name: "reboot",
             about: "the switch reboots, with or without what was not synced; systemd starts what latest names",
             running: runs("3"),
-            bounds: Left { upgrades: large(0, 1), pulls: large(0, 1), reboots: 1, crashes: large(0, 1), ..Left::default() },
+            bounds: Left {
+                upgrades: large(0, 1),
+                pulls: large(0, 1),
+                reboots: 1,
+                crashes: large(0, 1),
+                ..Left::default()
+            },
             reaches: vec![Reach::PromotedAgain, Reach::FellBack],
             ..upgrade.clone()
         },

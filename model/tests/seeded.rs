@@ -385,7 +385,7 @@ impl Conduct for PublishesOnce {
 
 #[test]
 fn a_refused_row_that_nobody_writes_again() {
-    caught("unsaved", Left { refusals: 1, ..NOTHING }, PublishesOnce, Promise::Published);
+    caught("refused", Left { refusals: 1, ..NOTHING }, PublishesOnce, Promise::Published);
 }
 
 /// Lists that were asked for before a step are taken for newer than it.
@@ -399,8 +399,8 @@ impl Conduct for TakesOldForNew {
 
 #[test]
 fn an_old_list_that_is_taken_for_a_new_one() {
-    let trace = caught("late", Left { delays: 1, ..NOTHING }, TakesOldForNew, Promise::Fallback);
-    println!("{trace}");
+    let trace = caught("late", Left { delays: 1, ..NOTHING }, TakesOldForNew, Promise::Says);
+    assert!(trace.contains("is not so"), "{trace}");
 }
 
 /// What `latest` is is not read back before a command is answered.

@@ -20,7 +20,12 @@ impl Controller {
     /// Gives times that are not told apart the same form: of instants counts their order, and of what is under way whether
     /// it has been so for long; of a pause that is over, that it is; of ages whole seconds. `others` are instants of whoever
     /// drives this controller.
-    pub fn settle_times<'a>(&'a mut self, others: impl IntoIterator<Item = &'a mut Duration>, now: Duration, long: Duration) {
+    pub fn settle_times<'a>(
+        &'a mut self,
+        others: impl IntoIterator<Item = &'a mut Duration>,
+        now: Duration,
+        long: Duration,
+    ) {
         self.forget_reasons();
         self.stamps.values_mut().for_each(|stamp| *stamp = Duration::from_secs(stamp.as_secs()));
         for due in self.retries().filter_map(Retry::time) {
@@ -31,7 +36,9 @@ impl Controller {
         let is_old = |at: Duration| at + long <= now;
         let mut old = instants.iter().rposition(|(at, is_since)| *is_since && is_old(**at)).map_or(0, |last| last + 1);
         // What is at the same time stays so.
-        while old > 0 && instants.get(old).is_some_and(|(at, _)| instants.get(old - 1).is_some_and(|(last, _)| *at == *last)) {
+        while old > 0
+            && instants.get(old).is_some_and(|(at, _)| instants.get(old - 1).is_some_and(|(last, _)| *at == *last))
+        {
             old += 1;
         }
         let distinct: BTreeSet<Duration> = instants.iter().map(|(at, _)| **at).collect();

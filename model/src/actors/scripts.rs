@@ -148,8 +148,7 @@ fn take_over(state: &mut State, number: usize, instances: &[(Instance, Base)]) {
         }
         Kube::Rest | Kube::Created | Kube::Leaving => life.kube,
     };
-    if life.kube == Kube::Rest {
-    }
+    if life.kube == Kube::Rest {}
 }
 
 fn latest(base: &Base) -> Option<Reference> {
