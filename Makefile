@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build deb test model demo soak bench fuzz generate layout fmt clippy msrv deny root clean
+.PHONY: help setup build deb test model demo soak bench fuzz generate fmt clippy msrv deny root clean
 
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,8 @@ setup: ## install what building and testing take (Debian packages; no service is
 build: ## the release binary, target/release/imgmgrd
 	@$(CARGO) build --release --locked
 
-deb: setup ## the Debian package, target/package/sonic-imgmgrd_*.deb; ARGS are dpkg-buildpackage's
+deb: root setup ## the Debian package, target/package/sonic-imgmgrd_*.deb; ARGS are dpkg-buildpackage's (root)
+	@./scripts/msrv.sh build
 	@./scripts/deb.sh $(if $(ARGS),'' $(ARGS))
 
 test: root setup msrv ## everything: dependencies, formatting, lints, all tests on real servers (root)
@@ -46,17 +47,14 @@ generate: ## write schema/, man/, completions/, debian/changelog and debian/copy
 	@$(CARGO) run --locked --quiet --features generate --example generate
 	@./scripts/debian-files.py
 
-layout: root setup ## find out anew which functions the running agent does not need, and write link/seldom.ld (root, valgrind)
-	@./scripts/layout.py
-
 fmt: ## format the code
 	@$(CARGO) fmt --all
 
 clippy: ## lints; warnings are errors
 	@$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 
-msrv: ## no dependency asks for a newer Rust than Cargo.toml says
-	@./scripts/check-msrv.sh
+msrv: root setup ## compile the product with the oldest Rust that Cargo.toml promises, Debian trixie's, in a root of trixie (root)
+	@./scripts/msrv.sh check
 
 deny: ## licences, duplicates, sources and known vulnerabilities of the dependencies; ARGS="licenses bans sources" needs no network
 	@./scripts/deny.sh $(ARGS)
@@ -65,4 +63,4 @@ clean: ## remove what was built
 	@$(CARGO) clean
 
 root:
-	@[ "$$(id -u)" -eq 0 ] || { echo "This starts a private dockerd, which takes root. Run as root: sudo -E env PATH=\"\$$PATH\" make $(MAKECMDGOALS)" >&2; exit 1; }
+	@[ "$$(id -u)" -eq 0 ] || { echo "This starts a private dockerd or enters a private Debian system, which takes root. Run as root: sudo -E env PATH=\"\$$PATH\" make $(MAKECMDGOALS)" >&2; exit 1; }

@@ -1,7 +1,7 @@
 //! How much a server may answer at once.
 //!
-//! Its clients read an answer as a whole before they look at it. A row of half a gigabyte, or an image with as much in its
-//! labels, would cost as much memory here, and with that the agent.
+//! The client of Redis reads an answer as a whole before it looks at it. A row of half a gigabyte would cost as much memory
+//! here, and with that the agent.
 
 use std::io;
 use std::pin::Pin;

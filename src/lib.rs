@@ -7,7 +7,7 @@
 //! | [`domain`] | the words: names, image references, ages, values of rows |
 //! | [`decide`] | the rules: a pure function from what is, what was and what is wanted to a plan and a report |
 //! | [`database`] | SONiC's databases in Redis: read, followed and written |
-//! | [`engine`] | the container engine: pictures of it, its events, and one step of a plan at a time |
+//! | [`engine`] | the container engine: snapshots of it, its events, and one step of a plan at a time |
 //! | [`files`], [`policy_rows`], [`settings`] | what else is read: other programs' files, the operator's policy, our own settings |
 //! | [`state`] | what outlives the process, in `/var/lib/imgmgrd` |
 //! | [`agent`] | `imgmgrd run`: the loop that connects them |
@@ -33,4 +33,4 @@ pub mod schema;
 pub mod settings;
 pub mod state;
 
-pub use imgmgrd_decision::{decide, domain};
+pub use imgmgrd_decision::{StepOutcome, controller, decide, domain};

@@ -1,28 +1,26 @@
-//! Where log lines go, which of them, and how they look.
+//! Which log lines are written to stderr, and how they look.
 //!
-//! One line holds the time, the level, the message and every field (`feature=snmp version=20201231.84`). Both outputs
-//! render it alike, so that a person sees the fields in the journal, in `/var/log/syslog` (to which SONiC forwards only
-//! the journal's message) and on a terminal. Values come from Redis and the engine: control characters are escaped, so
-//! that no value can forge a line or move a terminal's cursor.
+//! One line holds the message and every field (`feature=snmp version=20201231.84`), so that a person sees the fields in
+//! the journal, in `/var/log/syslog` (to which SONiC forwards only the journal's message) and on a terminal. Values come
+//! from Redis and the engine: control characters are escaped, so that no value can forge a line or move a terminal's
+//! cursor.
 
-mod journal;
 mod level;
 mod line;
+mod stderr;
 
-use std::io::{IsTerminal, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing::level_filters::LevelFilter;
 use tracing::span;
 use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 
 pub use level::{LogLevel, UnknownLogLevel};
 pub(crate) use line::plain;
 
-use crate::clock;
-use journal::Journal;
 use line::Line;
+use stderr::Stderr;
 
 /// The logging of this process.
 #[derive(Debug)]
@@ -39,26 +37,25 @@ pub enum LoggingError {
 }
 
 impl Logging {
-    /// Logging of the agent: to the journal when systemd runs it, else to stderr.
+    /// Logging of the agent: what it does, and never a wait for whoever reads it.
     ///
     /// # Errors
     /// If logging has been set up before.
     pub fn of_agent() -> Result<Self, LoggingError> {
-        let output = if Journal::is_stderr() { Journal::connect().map(Output::Journal) } else { None };
-        Self::start(output.unwrap_or_else(Output::stderr), LogLevel::default().filter())
+        Self::start(Stderr::of_agent(), LogLevel::default().filter())
     }
 
-    /// Logging of a command: warnings and errors to stderr.
+    /// Logging of a command: warnings and errors.
     ///
     /// # Errors
     /// If logging has been set up before.
     pub fn of_command() -> Result<Self, LoggingError> {
-        Self::start(Output::stderr(), LevelFilter::WARN)
+        Self::start(Stderr::of_command(), LevelFilter::WARN)
     }
 
-    fn start(output: Output, level: LevelFilter) -> Result<Self, LoggingError> {
+    fn start(stderr: Stderr, level: LevelFilter) -> Result<Self, LoggingError> {
         let threshold = Threshold::new(level);
-        let write = move |event: &Event<'_>| output.write(event);
+        let write = move |event: &Event<'_>| stderr.write(*event.metadata().level(), &Line::of(event));
         tracing::subscriber::set_global_default(Lines { threshold: threshold.clone(), write })?;
         Ok(Self { threshold })
     }
@@ -130,48 +127,6 @@ impl<W: Fn(&Event<'_>) + 'static> Subscriber for Lines<W> {
     fn enter(&self, _: &span::Id) {}
 
     fn exit(&self, _: &span::Id) {}
-}
-
-/// Where the lines go.
-#[derive(Debug)]
-enum Output {
-    Journal(Journal),
-    Stderr { colour: bool },
-}
-
-impl Output {
-    fn stderr() -> Self {
-        // https://no-color.org: any value but the empty one.
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self::Stderr { colour: !unwanted && std::io::stderr().is_terminal() }
-    }
-
-    fn write(&self, event: &Event<'_>) {
-        let line = Line::of(event);
-        match self {
-            Self::Journal(journal) => journal.send(*event.metadata().level(), event.metadata().target(), &line),
-            Self::Stderr { colour } => {
-                let text = terminal_line(&clock::format(clock::wall()), *event.metadata().level(), &line, *colour);
-                // Nobody is left to tell when stderr is closed.
-                drop(std::io::stderr().lock().write_all(text.as_bytes()));
-            }
-        }
-    }
-}
-
-/// A line for stderr: `2026-11-21 21:32:29Z NOTICE promoted feature=snmp version=20201231.84`.
-fn terminal_line(time: &str, level: Level, line: &Line, colour: bool) -> String {
-    let word = level::word(level);
-    if !colour {
-        return format!("{time}Z {word:<6} {}\n", line.text());
-    }
-    let paint = match level {
-        Level::ERROR => "\x1b[31m",
-        Level::WARN => "\x1b[33m",
-        Level::INFO => "\x1b[32m",
-        _ => "\x1b[2m",
-    };
-    format!("\x1b[2m{time}Z\x1b[0m {paint}{word:<6}\x1b[0m {}\x1b[2m{}\x1b[0m\n", line.message, line.fields)
 }
 
 #[cfg(test)]

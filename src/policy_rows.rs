@@ -6,19 +6,24 @@ mod field;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::decide::{FeaturePolicy, Policy};
 use crate::domain::{Feature, IteratorExt as _, printable};
 use crate::files::RemoteCtrConfig;
-use field::{Field, Setting};
+use field::{Field, Refused, Setting};
 
 /// The fields of a row.
 pub type Row = BTreeMap<String, String>;
 
+/// Whether a row may have a field of this name.
+#[must_use]
+pub fn is_field(name: &str) -> bool {
+    name.parse::<Field>().is_ok()
+}
+
 /// The rows as they were read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyRows {
     /// `CONTAINER_IMAGE|GLOBAL`; empty if absent.
     pub global: Row,
@@ -169,10 +174,10 @@ impl PolicyReader {
         let before = self.good.get(&feature.cloned());
         let mut settings = BTreeMap::new();
         let mut found = 0_usize;
-        let mut refuse = |field: &str, value: &str, allowed: String, instead: String| {
+        let mut refuse = |field: &str, value: &str, allowed: &Refused, instead: String| {
             found += 1;
             if found <= MOST {
-                let (field, value) = (Some(printable(field)), printable(value));
+                let (field, value, allowed) = (Some(printable(field)), printable(value), allowed.to_string());
                 refusals.insert(Refusal { row: name.to_owned(), field, value, allowed, instead });
             }
         };
@@ -184,13 +189,12 @@ impl PolicyReader {
             }
             let field = match key.parse::<Field>() {
                 Ok(Field::Pin) if feature.is_none() => {
-                    let allowed = "a version is pinned in CONTAINER_IMAGE_FEATURE|<feature>".to_owned();
-                    refuse(key, value, allowed, "it is ignored".to_owned());
+                    refuse(key, value, &Refused::PinForAll, "it is ignored".to_owned());
                     continue;
                 }
                 Ok(field) => field,
-                Err(known) => {
-                    refuse(key, value, known, "it is ignored".to_owned());
+                Err(refused) => {
+                    refuse(key, value, &refused, "it is ignored".to_owned());
                     continue;
                 }
             };
@@ -199,12 +203,12 @@ impl PolicyReader {
                 Ok(setting) => {
                     settings.insert(field, setting);
                 }
-                Err(allowed) => {
+                Err(refused) => {
                     let instead = match last_good {
                         Some(last) => format!("the last good one, {last}, stays"),
                         None => "no good one was seen before, the default holds".to_owned(),
                     };
-                    refuse(key, value, allowed, instead);
+                    refuse(key, value, &refused, instead);
                     settings.extend(last_good.map(|last| (field, last.clone())));
                 }
             }

@@ -3,7 +3,6 @@
 //! In three stages: each source as it is, all merged by the `config` crate, and the merged texts made into types.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
@@ -11,6 +10,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
 use crate::domain::printable;
+use crate::engine::{EngineHost, InvalidHost};
 use crate::files;
 
 /// The file that is read unless `--config` names another.
@@ -166,50 +166,6 @@ pub struct PathSettings {
     pub packages: PathBuf,
 }
 
-/// The engine's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EngineHost {
-    /// `unix://PATH`
-    Unix(PathBuf),
-    /// `tcp://HOST:PORT`, without TLS; `http://` means the same.
-    Tcp(String),
-}
-
-impl EngineHost {
-    /// The local engine's socket.
-    pub const DEFAULT: &str = "unix:///var/run/docker.sock";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix://") {
-            return if path.starts_with('/') { Ok(Self::Unix(path.into())) } else { Err(Self::problem(text)) };
-        }
-        let address = text.strip_prefix("tcp://").or_else(|| text.strip_prefix("http://"));
-        let address = address.map(|address| address.trim_end_matches('/'));
-        match address {
-            Some(address)
-                if !address.is_empty()
-                    && !address.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) =>
-            {
-                Ok(Self::Tcp(address.to_owned()))
-            }
-            _ => Err(Self::problem(text)),
-        }
-    }
-
-    fn problem(text: &str) -> String {
-        format!("\"{}\" is no engine that can be reached: give unix:///PATH or tcp://HOST:PORT", printable(text))
-    }
-}
-
-impl fmt::Display for EngineHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-        }
-    }
-}
-
 /// One source, as it is: any key may be missing.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -295,8 +251,9 @@ impl Settings {
             other => other.map_err(SettingsError::from),
         };
         let path = |key| text(key).map(PathBuf::from);
-        let host = EngineHost::parse(&text("engine.host")?)
-            .map_err(|problem| SettingsError::Value { key: "engine.host", problem })?;
+        let host = text("engine.host")?
+            .parse()
+            .map_err(|error: InvalidHost| SettingsError::Value { key: "engine.host", problem: error.to_string() })?;
         Ok(Self {
             redis: RedisSettings {
                 database_config: path("redis.database_config")?,

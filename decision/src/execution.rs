@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::StepOutcome;
 use crate::decide::{Action, Plan, Purpose, Step};
 use crate::domain::{Base, ImageId, IteratorExt as _};
 
@@ -19,6 +20,17 @@ pub enum Went {
     Skipped(String),
     /// It failed.
     Failed(String),
+}
+
+impl From<StepOutcome> for Went {
+    fn from(outcome: StepOutcome) -> Self {
+        match outcome {
+            StepOutcome::Done { reclaimed } => Self::Done { reclaimed },
+            StepOutcome::InUse => Self::InUse,
+            StepOutcome::Changed(why) => Self::Skipped(why),
+            StepOutcome::Failed(why) => Self::Failed(why),
+        }
+    }
 }
 
 /// An action that was carried out to its last step.

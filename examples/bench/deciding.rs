@@ -1,95 +1,28 @@
-//! The decision alone: on a switch far larger than any, with 200 features and 5,000 images, and how it grows with both.
+//! The decision alone, on a switch far larger than any.
 
-use std::path::Path;
-use std::time::Duration;
-
-use criterion::Criterion;
-use imgmgrd::decide::promises::check;
 use imgmgrd::decide::{
     Container, ContainerDetails, ContainerStatus, FeatureConfiguration, FeatureState, Image, ImageVersion,
     KubeletLabels, Memory, Now, Observation, Owner, Policy, RemoteState, RowKey, SystemState, decide,
 };
 use imgmgrd::domain::{Age, Base, ContainerId, Feature, ImageId, Namespace, Repositories, StartedAt, Value};
-use imgmgrd_test_support::workdir::Workdir;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Bench;
 use crate::table::{Table, Unit, median};
 
-const FEATURES: usize = 200;
-const IMAGES: usize = 5_000;
+const FEATURES: usize = 1_000;
+const IMAGES: usize = 10_000;
 const ROUNDS: usize = 40;
-
-/// Sizes of switches, features and images, that grow in both.
-const BOTH: [(usize, usize); 5] = [(10, 100), (30, 300), (100, 1_000), (300, 3_000), (1_000, 10_000)];
-
-/// Sizes that grow in the images of each feature alone.
-const IMAGES_ONLY: [(usize, usize); 5] = [(10, 100), (10, 300), (10, 1_000), (10, 3_000), (10, 10_000)];
 
 pub(crate) fn measure(_: &Bench<'_>, table: &mut Table) {
     let observation = observation(FEATURES, IMAGES);
     let policy = Policy::default();
     let first = decide(&observation, &Memory::default(), &policy, &Now::default()).memory;
-    let now = |seconds| -> Now { first.marks().into_iter().map(|mark| (mark, Age::from_seconds(seconds))).collect() };
-
-    let soon = now(60);
-    let (observed, decision) = timed(|| decide(&observation, &first, &policy, &soon));
+    let soon: Now = first.marks().into_iter().map(|mark| (mark, Age::from_seconds(60))).collect();
+    let (took, decision) = timed(|| decide(&observation, &first, &policy, &soon));
     assert!(decision.plan.is_empty(), "everything is being observed");
-    let of = "deciding over 200 features and 5,000 images";
-    table.line(format!("{of}, all observed"), observed, Unit::Ms, Some(5.0));
-    table.line("  for each image", observed * 1e3 / IMAGES as f64, Unit::Us, Some(1.0));
-
-    let late = now(900);
-    let (planned, decision) = timed(|| decide(&observation, &first, &policy, &late));
-    let told = decision.report.instances.values().next();
-    assert_eq!(decision.plan.units.len(), FEATURES, "every feature has something to do: {told:?}");
-    let steps: usize = decision.plan.units.values().flatten().map(|action| action.steps.len()).sum();
-    table.line(format!("{of}, all promoted at once, {steps} steps"), planned, Unit::Ms, None);
-    let (checked, violations) = timed(|| check(&observation, &decision.memory, &policy, &decision.plan));
-    assert!(violations.is_empty(), "no plan breaks a promise: {violations:?}");
-    table.line("  the second opinion on all these steps", checked, Unit::Ms, None);
-}
-
-/// How it grows, measured by criterion.
-pub(crate) fn growth(bench: &Bench<'_>, table: &mut Table) {
-    let folder = Workdir::new();
-    let mut criterion = Criterion::default()
-        .without_plots()
-        .output_directory(folder.path())
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(bench.effort.growth);
-    let mut grown = |name: &str, sizes: &[(usize, usize)]| -> Vec<(f64, f64)> {
-        let mut group = criterion.benchmark_group(name);
-        let measured = sizes.iter().map(|&(features, images)| {
-            let observation = observation(features, images);
-            let policy = Policy::default();
-            let memory = decide(&observation, &Memory::default(), &policy, &Now::default()).memory;
-            let now: Now = memory.marks().into_iter().map(|mark| (mark, Age::from_seconds(60))).collect();
-            group.bench_function(images.to_string(), |bencher| {
-                bencher.iter(|| decide(&observation, &memory, &policy, &now));
-            });
-            let estimates = folder.path().join(name).join(images.to_string()).join("new/estimates.json");
-            (images as f64, median_nanoseconds(&estimates) / 1e6)
-        });
-        measured.collect()
-    };
-    let (both, images_only) = (grown("features and images", &BOTH), grown("images", &IMAGES_ONLY));
-    for (curve, what) in [(&both, "features and images"), (&images_only, "images of ten features")] {
-        let micros = |&(images, milliseconds): &(f64, f64)| milliseconds * 1e3 / images;
-        let (first, last) = (curve.first().map_or(f64::NAN, micros), curve.last().map_or(f64::NAN, micros));
-        table.line(format!("deciding, {what} growing: each of 10,000 images"), last, Unit::Us, Some(1.0));
-        table.line("  against each of 100", last / first, Unit::Times, Some(2.0));
-    }
-    table.curve("deciding, 10 images for each feature", both);
-    table.curve("deciding, 10 features", images_only);
-}
-
-/// The median that criterion wrote down.
-fn median_nanoseconds(estimates: &Path) -> f64 {
-    let text = std::fs::read_to_string(estimates).expect("criterion writes its estimates");
-    let estimates: serde_json::Value = serde_json::from_str(&text).expect("they are JSON");
-    estimates["median"]["point_estimate"].as_f64().expect("a number")
+    let of = "deciding, 1,000 features and 10,000 images: for each image";
+    table.line(of, took * 1e3 / IMAGES as f64, Unit::Us, 1.0);
 }
 
 /// Milliseconds of CPU, the middle of many rounds, and the result.
@@ -181,6 +114,7 @@ fn running(feature: &Feature, image: ImageId) -> Container {
             unhealthy: false,
             oom_kills: 0,
         }),
+        exit_code: None,
     }
 }
 

@@ -1,9 +1,8 @@
-//! The calls of a promotion with clean-up, done by hand: bare requests over the socket, or by curl.
+//! Calls to the engine by hand: bare requests over its socket.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// One call to the engine.
 #[derive(Clone, Debug)]
@@ -33,15 +32,6 @@ impl Call {
         let answer = request(socket, method, &path);
         assert!(answer.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
     }
-
-    /// By curl, a process for each.
-    pub(crate) fn curl(&self, socket: &Path) {
-        let (method, path) = self.method_and_path();
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--fail", "--request", method, "--unix-socket"]).arg(socket);
-        let status = curl.arg(format!("http://docker{path}")).stdout(Stdio::null()).status();
-        assert!(status.expect("curl can be started").success(), "curl: {self:?}");
-    }
 }
 
 /// Sends a bare request, and waits for its answer.
@@ -52,9 +42,4 @@ pub(crate) fn request(socket: &Path, method: &str, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("the engine answers");
     answer
-}
-
-/// Whether there is a docker command.
-pub(crate) fn has_docker() -> bool {
-    Command::new("docker").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }

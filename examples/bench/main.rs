@@ -1,8 +1,7 @@
 //! `make bench`: how fast and how small the agent is, measured on real parts, beside what it is allowed.
 //!
-//! A private switch with 30 features and 100 images is started in a temporary folder. `--quick` measures shorter,
-//! `--check` makes a missed budget an error, and names of parts (`idle promotion`) measure only those. With all parts it
-//! also draws docs/benchmarks.svg.
+//! Private switches are started in temporary folders. `--quick` measures shorter and on smaller ones, `--check` makes a
+//! missed budget an error, and names of parts (`idle promotion`) measure only those.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the benchmark prints its table")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads clocks and spawns processes; the agent may not")]
@@ -10,16 +9,16 @@
 #![allow(clippy::indexing_slicing, reason = "the same")]
 
 mod burst;
-mod chart;
+mod crowd;
 mod deciding;
 mod engine_events;
 mod hand;
+mod hold;
 mod idle;
-mod latency;
-mod looks;
 mod process;
 mod promotion;
 mod start;
+mod stuck;
 mod table;
 mod world;
 
@@ -28,57 +27,65 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crowd::{Crowd, Size};
 use table::{Table, Unit};
 use world::World;
 
-/// How long and how often to measure.
+/// How long and how often to measure, and on how large a switch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
     /// Seconds of idleness.
-    pub(crate) idle: u64,
-    /// Starts.
-    pub(crate) starts: usize,
-    /// Takeovers.
-    pub(crate) takeovers: usize,
+    idle: u64,
+    /// Starts of each kind.
+    starts: usize,
+    /// How many images the agent starts with.
+    images: usize,
     /// Promotions, and as many by hand.
-    pub(crate) promotions: usize,
-    /// How long each size of the decision's growth is measured.
-    pub(crate) growth: Duration,
-    /// How many images a real engine has, growing.
-    pub(crate) images: &'static [usize],
+    promotions: usize,
+    /// Promotions beside each thing that hangs.
+    stuck: usize,
+    /// How long after its deadline a tag is waited for then.
+    tag_limit: Duration,
+    /// The large switch.
+    crowd: Size,
+    /// How long the takeovers on it are observed.
+    stable_time: Duration,
 }
 
 const FULL: Effort = Effort {
     idle: 60,
-    starts: 20,
-    takeovers: 300,
+    starts: 7,
+    images: 3_000,
     promotions: 12,
-    growth: Duration::from_secs(2),
-    images: &[100, 300, 1_000, 3_000],
+    stuck: 3,
+    tag_limit: Duration::from_secs(8),
+    crowd: Size { features: 300, images: 2_000, due: 100, limit: Duration::from_secs(120) },
+    stable_time: Duration::from_secs(10),
 };
 const QUICK: Effort = Effort {
-    idle: 5,
-    starts: 5,
-    takeovers: 50,
+    idle: 3,
+    starts: 3,
+    images: 600,
     promotions: 3,
-    growth: Duration::from_millis(200),
-    images: &[100, 300],
+    stuck: 1,
+    tag_limit: Duration::from_secs(3),
+    crowd: Size { features: 60, images: 400, due: 20, limit: Duration::from_secs(15) },
+    stable_time: Duration::from_secs(3),
 };
 
 /// A part: what it is called, and what measures it.
 type Part = (&'static str, fn(&Bench<'_>, &mut Table));
 
-/// The parts, in the order in which they are measured.
-const PARTS: [Part; 9] = [
+/// The parts, in the order in which they are measured: each finds the large switch as the one before it has left it.
+const PARTS: [Part; 8] = [
     ("size", size),
     ("deciding", deciding::measure),
-    ("growth", deciding::growth),
-    ("start", start::measure),
     ("idle", idle::measure),
-    ("takeover", latency::measure),
     ("burst", burst::measure),
     ("promotion", promotion::measure),
-    ("looks", looks::measure),
+    ("stuck", stuck::measure),
+    ("crowd", crowd::measure),
+    ("start", start::measure),
 ];
 
 /// What the parts measure, and how long.
@@ -86,14 +93,24 @@ pub(crate) struct Bench<'a> {
     binary: &'a Path,
     effort: Effort,
     world: OnceCell<World>,
+    crowd: OnceCell<Crowd>,
 }
 
 impl Bench<'_> {
     /// The switch, started when the first part wants it.
-    pub(crate) fn world(&self) -> &World {
+    fn world(&self) -> &World {
         self.world.get_or_init(|| {
-            eprintln!("bench: setting up a switch with 30 features and 100 images");
+            eprintln!("bench: setting up a switch with {} features and {} images", world::FEATURES, world::IMAGES);
             World::new()
+        })
+    }
+
+    /// The large switch, started when the first part wants it.
+    fn crowd(&self) -> &Crowd {
+        self.crowd.get_or_init(|| {
+            let Size { features, images, .. } = self.effort.crowd;
+            eprintln!("bench: setting up a switch with {features} features and {images} images");
+            Crowd::new(self.effort.crowd)
         })
     }
 }
@@ -118,21 +135,13 @@ fn main() -> ExitCode {
     };
     let has = |flag: &str| flags.iter().any(|given| given == flag);
     let effort = if has("--quick") { QUICK } else { FULL };
-    let bench = Bench { binary: &binary, effort, world: OnceCell::new() };
+    let bench = Bench { binary: &binary, effort, world: OnceCell::new(), crowd: OnceCell::new() };
     let mut table = Table::default();
     for (name, measure) in PARTS.iter().filter(|(part, _)| parts.is_empty() || parts.iter().any(|name| name == part)) {
         eprintln!("bench: {name}");
         measure(&bench, &mut table);
     }
     let over = table.print();
-    if parts.is_empty() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/benchmarks.svg");
-        if let Err(error) = chart::draw(&table, &file) {
-            eprintln!("bench: {} cannot be drawn: {error}", file.display());
-            return ExitCode::FAILURE;
-        }
-        println!("\nThe chart is {}.", file.display());
-    }
     if over > 0 && has("--check") { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -146,5 +155,5 @@ fn binary() -> Option<PathBuf> {
 /// The release profile strips the binary.
 fn size(bench: &Bench<'_>, table: &mut Table) {
     let size = std::fs::metadata(bench.binary).map_or(0, |metadata| metadata.len());
-    table.line("binary, stripped", size as f64 / f64::from(1 << 20), Unit::MiB, Some(4.0));
+    table.line("binary, stripped", size as f64 / f64::from(1 << 20), Unit::MiB, 4.0);
 }

@@ -4,8 +4,6 @@
 //! on the local image, a stale stopped container, a kube image of the local version that only idled (case 1), and two
 //! old kube images (case 3).
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,17 +11,17 @@ use imgmgrd_test_support::{Agent, CONFIG_DB, ContainerSpec, Deployment, Image, K
 
 use crate::Bench;
 use crate::engine_events::{self, Event};
-use crate::hand::{self, Call};
-use crate::process::{Figures, ms};
-use crate::table::{Table, Unit, median, percentile};
-use crate::world::{LONG, World, base, kube_image};
+use crate::hand::Call;
+use crate::process::{asleep, cpu, ms};
+use crate::table::{Table, Unit, median};
+use crate::world::{LONG, base, kube_image, state_db, takeover};
 
 const LOCAL: &str = "20201231.11";
 const OLD: [&str; 2] = ["20191130.5", "20191130.7"];
 const NEW: &str = "20201231.84";
 
 /// How long the agent observes a takeover here.
-const STABLE_TIME: Duration = Duration::from_secs(1);
+pub(crate) const STABLE_TIME: Duration = Duration::from_secs(1);
 
 /// The feature of round `number`.
 pub(crate) fn feature(number: usize) -> String {
@@ -34,69 +32,47 @@ pub(crate) fn measure(bench: &Bench<'_>, table: &mut Table) {
     let (world, binary, effort) = (bench.world(), bench.binary, bench.effort);
     let events = engine_events::follow(world.switch.engine().socket());
     let agent = world.agent(binary);
-    let mut rounds = Vec::new();
-    let (mut requests, mut curl, mut python) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rounds, mut by_hand) = (Vec::new(), Vec::new());
     for number in 0..effort.promotions {
-        let in_a_scene = |done: &mut dyn FnMut(&Scene<'_>)| {
-            let scene = Scene::set(&world.switch, &feature(number));
-            done(&scene);
-            scene.strike();
-        };
-        in_a_scene(&mut |scene| rounds.push(scene.promoted(world, &agent, &events)));
-        in_a_scene(&mut |scene| requests.push(scene.by_hand(|socket| scene.calls(|call| call.request(socket)))));
-        if number < 3 {
-            in_a_scene(&mut |scene| curl.push(scene.by_hand(|socket| scene.calls(|call| call.curl(socket)))));
-            if hand::has_docker() {
-                in_a_scene(&mut |scene| python.push(scene.by_hand(|socket| scene.python_daemon(socket))));
-            }
-        }
+        // In turn, so that what else the machine does slows both.
+        let scene = Scene::set(&world.switch, &feature(number));
+        rounds.push(scene.promoted(&agent, &events));
+        scene.strike();
+        let scene = Scene::set(&world.switch, &feature(number));
+        by_hand.push(scene.by_hand());
+        scene.strike();
     }
-    let mut of = |get: fn(&Round) -> f64| -> Vec<f64> { rounds.iter_mut().map(|round| get(round)).collect() };
-    let mut tag = of(|round| round.tag);
-    let (mut done, mut published, mut cpu) =
-        (of(|round| round.done), of(|round| round.published), of(|round| round.cpu));
-    let (done, by_hand) = (median(&mut done), median(&mut requests));
-    table.line("deadline to latest tagged: median", median(&mut tag), Unit::Ms, Some(10.0));
-    table.line("deadline to latest tagged: worst", percentile(&mut tag, 1.0), Unit::Ms, None);
-    table.line("promotion with clean-up, from the deadline to the last image removed", done, Unit::Ms, None);
-    table.line("  the same seven calls by hand over the socket", by_hand, Unit::Ms, None);
-    table.line("  ratio", done / by_hand, Unit::Times, Some(1.2));
-    let curl = median(&mut curl);
-    table.line("  the same seven calls by curl", curl, Unit::Ms, None);
-    table.bar("the agent, from the deadline to the last image removed", done);
-    table.bar("the same seven calls over the socket", by_hand);
-    table.bar("the same seven calls by curl", curl);
-    if !python.is_empty() {
-        let python = median(&mut python);
-        table.line("  by docker commands, as the Python daemon does it", python, Unit::Ms, None);
-        table.line("  ratio", done / python, Unit::Times, None);
-        table.bar("by docker commands, as the Python daemon does it", python);
-    }
-    table.line("  from the deadline to stability=stable in STATE_DB", median(&mut published), Unit::Ms, None);
-    table.line("  CPU of it, from the takeover on", median(&mut cpu), Unit::Ms, Some(15.0));
     agent.terminate();
+    let of = |get: fn(&Round) -> f64| median(&mut rounds.iter().map(get).collect::<Vec<_>>());
+    let (whole, by_hand) = (of(|round| round.whole), median(&mut by_hand));
+    table.line("deadline to latest tagged: median", of(|round| round.tag), Unit::Ms, 15.0);
+    table.line("promotion with clean-up, against the same seven calls by hand", whole / by_hand, Unit::Times, 1.5);
+    table.detail("from the deadline to the last image removed", whole, Unit::Ms);
+    table.detail("the same seven calls by hand", by_hand, Unit::Ms);
+    table.line("promotion with clean-up: CPU, from the takeover on", of(|round| round.cpu), Unit::Ms, 15.0);
 }
 
 /// What a promotion took, in milliseconds.
 struct Round {
     tag: f64,
-    done: f64,
-    published: f64,
+    whole: f64,
     cpu: f64,
 }
 
 /// One feature, ready to be upgraded.
-struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     switch: &'a Switch,
-    feature: String,
-    container: KubeContainer,
+    /// Its name.
+    pub(crate) feature: String,
+    /// What is to take it over.
+    pub(crate) container: KubeContainer,
     local_image: String,
     dry_run_image: String,
 }
 
 impl<'a> Scene<'a> {
     /// Brings images and containers there, none of which has rows yet.
-    fn set(switch: &'a Switch, feature: &str) -> Self {
+    pub(crate) fn set(switch: &'a Switch, feature: &str) -> Self {
         let base = base(feature);
         let local = Image::new(Some(LOCAL)).salt(feature);
         let mut images = vec![(local, vec![format!("{base}:latest"), format!("{base}:{LOCAL}")])];
@@ -110,12 +86,15 @@ impl<'a> Scene<'a> {
     }
 
     /// Removes what is left.
-    fn strike(self) {
+    pub(crate) fn strike(self) {
         let rows = self.switch.rows();
         rows.remove(CONFIG_DB, &format!("FEATURE|{}", self.feature));
         rows.remove(STATE_DB, &format!("FEATURE|{}", self.feature));
         rows.remove(CONFIG_DB, &format!("CONTAINER_IMAGE_FEATURE|{}", self.feature));
         self.switch.kubelet().remove(&self.container);
+        if self.switch.engine().container(&self.feature).is_some() {
+            self.switch.engine().remove_container(&self.feature);
+        }
         let base = base(&self.feature);
         for reference in self.switch.engine().images().into_keys() {
             let (repository, _) = reference.rsplit_once(':').unwrap_or((&reference, ""));
@@ -125,8 +104,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Has the agent do it.
-    fn promoted(&self, world: &World, agent: &Agent, events: &Receiver<Event>) -> Round {
+    /// Everything is as it is right before the takeover, and the agent has seen the images for long enough.
+    pub(crate) fn make_ready(&self, agent: &Agent) {
         let rows = self.switch.feature(&self.feature);
         let policy = [("stable_time", "1"), ("cleanup", "enabled")];
         self.switch.rows().feature_policy(&self.feature, &policy);
@@ -138,26 +117,34 @@ impl<'a> Scene<'a> {
         agent.wait_until("the feature to be published", LONG, || rows.stability() == "waiting");
         // The images are not new any more when it has seen them for so long.
         std::thread::sleep(STABLE_TIME + Duration::from_millis(200));
-        while events.try_recv().is_ok() {}
+    }
 
-        let mut connection = world.state_db();
-        let before = Figures::of(agent.pid());
+    /// The takeover; when it is stable, since 1970.
+    pub(crate) fn take_over(&self) -> Duration {
+        let mut connection = state_db(self.switch);
         let deadline = since_1970() + STABLE_TIME;
-        World::take_over(&mut connection, &self.feature, &self.container, NEW);
+        takeover(&self.feature, &self.container, NEW).exec(&mut connection).expect("HSET succeeds");
+        deadline
+    }
+
+    /// Has the agent do it.
+    fn promoted(&self, agent: &Agent, events: &Receiver<Event>) -> Round {
+        self.make_ready(agent);
+        asleep(agent.pid());
+        while events.try_recv().is_ok() {}
+        let before = cpu(agent.pid());
+        let deadline = self.take_over();
         let after_deadline = |at: Duration| (at.as_secs_f64() - deadline.as_secs_f64()) * 1e3;
         let tag = self.await_event(events, "tag", &format!("{}:latest", base(&self.feature)));
-        agent.wait_until("stability to be stable", LONG, || rows.stability() == "stable");
-        let published = since_1970();
         // One case-1 image and two old ones.
-        let mut done = tag;
+        let mut last = tag;
         for _ in 0..3 {
-            done = self.await_event(events, "delete", "");
+            last = self.await_event(events, "delete", "");
         }
-        crate::world::settle();
-        let cpu = ms(Figures::of(agent.pid()).cpu - before.cpu);
+        asleep(agent.pid());
+        let cpu = ms(cpu(agent.pid()) - before);
         self.check();
-        let [tag, done, published] = [tag, done, published].map(after_deadline);
-        Round { tag, done, published, cpu }
+        Round { tag: after_deadline(tag), whole: after_deadline(last), cpu }
     }
 
     fn await_event(&self, events: &Receiver<Event>, action: &str, name: &str) -> Duration {
@@ -171,22 +158,13 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Has it done otherwise, over the engine's socket. Milliseconds.
-    fn by_hand(&self, work: impl FnOnce(&Path)) -> f64 {
+    /// Does it without the agent, over the engine's socket. Milliseconds.
+    fn by_hand(&self) -> f64 {
         let begun = Instant::now();
-        work(self.switch.engine().socket());
+        self.calls(|call| call.request(self.switch.engine().socket()));
         let took = begun.elapsed();
         self.check();
         took.as_secs_f64() * 1e3
-    }
-
-    /// The way of the Python daemon.
-    fn python_daemon(&self, socket: &Path) {
-        let mut script = Command::new("sh");
-        script.arg("-c").arg(include_str!("python_daemon.sh")).arg("python_daemon.sh");
-        script.args([&self.feature, &base(&self.feature), self.container.short_id(), LOCAL, NEW]);
-        script.env("DOCKER_HOST", format!("unix://{}", socket.display()));
-        assert!(script.status().expect("sh can be started").success(), "the script ends well");
     }
 
     /// The calls, one after the other.
@@ -229,6 +207,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-fn since_1970() -> Duration {
+/// Now, as the engine tells the time of its events.
+pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970")
 }

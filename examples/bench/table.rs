@@ -5,6 +5,8 @@
 pub(crate) enum Unit {
     /// MiB.
     MiB,
+    /// Seconds.
+    Seconds,
     /// Milliseconds.
     Ms,
     /// Microseconds.
@@ -15,10 +17,35 @@ pub(crate) enum Unit {
     Count,
 }
 
+/// A result.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    value: f64,
+    is_limit: bool,
+}
+
+impl Measured {
+    /// It was waited for so long, and had not happened.
+    pub(crate) fn at_least(value: f64) -> Self {
+        Self { value, is_limit: true }
+    }
+
+    fn show(self, unit: Unit) -> String {
+        format!("{}{}", if self.is_limit { "> " } else { "" }, unit.show(self.value))
+    }
+}
+
+impl From<f64> for Measured {
+    fn from(value: f64) -> Self {
+        Self { value, is_limit: false }
+    }
+}
+
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Self::MiB => format!("{value:.2} MiB"),
+            Self::Seconds => format!("{value:.2} s"),
             Self::Ms => format!("{value:.2} ms"),
             Self::Us => format!("{value:.2} us"),
             Self::Times => format!("{value:.2} x"),
@@ -30,85 +57,56 @@ impl Unit {
 #[derive(Debug)]
 struct Line {
     what: String,
-    measured: f64,
+    measured: Measured,
     unit: Unit,
     budget: Option<f64>,
 }
 
-/// How milliseconds grow with the number of images.
-#[derive(Debug)]
-pub(crate) struct Curve {
-    /// Of what.
-    pub(crate) name: String,
-    /// Images, and milliseconds.
-    pub(crate) points: Vec<(f64, f64)>,
-}
-
-/// What one thing takes in different ways, in milliseconds.
-#[derive(Debug)]
-pub(crate) struct Bar {
-    /// The way.
-    pub(crate) name: String,
-    /// How long it takes.
-    pub(crate) milliseconds: f64,
+impl Line {
+    fn is_over(&self) -> bool {
+        let Measured { value, is_limit } = self.measured;
+        self.budget.is_some_and(|budget| is_limit || value.is_nan() || value > budget)
+    }
 }
 
 /// All results.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     lines: Vec<Line>,
-    /// For the chart.
-    pub(crate) curves: Vec<Curve>,
-    /// For the chart.
-    pub(crate) bars: Vec<Bar>,
 }
 
 impl Table {
-    /// Adds a result; without a budget it only informs.
-    pub(crate) fn line(&mut self, what: impl Into<String>, measured: f64, unit: Unit, budget: Option<f64>) {
-        self.lines.push(Line { what: what.into(), measured, unit, budget });
+    /// Adds a result that has a budget.
+    pub(crate) fn line(&mut self, what: impl Into<String>, measured: impl Into<Measured>, unit: Unit, budget: f64) {
+        self.lines.push(Line { what: what.into(), measured: measured.into(), unit, budget: Some(budget) });
     }
 
-    /// Adds a curve to the chart.
-    pub(crate) fn curve(&mut self, name: &str, points: Vec<(f64, f64)>) {
-        self.curves.push(Curve { name: name.to_owned(), points });
-    }
-
-    /// Adds a bar to the chart.
-    pub(crate) fn bar(&mut self, name: &str, milliseconds: f64) {
-        self.bars.push(Bar { name: name.to_owned(), milliseconds });
+    /// Adds what explains the line before it.
+    pub(crate) fn detail(&mut self, what: &str, measured: impl Into<Measured>, unit: Unit) {
+        self.lines.push(Line { what: format!("  {what}"), measured: measured.into(), unit, budget: None });
     }
 
     /// Prints everything; gives how many are over their budget.
     pub(crate) fn print(&self) -> usize {
         let width = self.lines.iter().map(|line| line.what.len()).max().unwrap_or_default();
-        println!("{:<width$}  {:>12}  {:>12}", "WHAT", "MEASURED", "BUDGET");
-        let mut over = 0;
-        for Line { what, measured, unit, budget } in &self.lines {
-            let (allowed, verdict) = match budget {
-                None => (String::new(), ""),
-                Some(budget) if measured <= budget => (unit.show(*budget), "ok"),
-                Some(budget) => {
-                    over += 1;
-                    (unit.show(*budget), "OVER")
-                }
+        println!("{:<width$}  {:>13}  {:>10}", "WHAT", "MEASURED", "BUDGET");
+        for line in &self.lines {
+            let Line { what, measured, unit, budget } = line;
+            let allowed = budget.map_or(String::new(), |budget| unit.show(budget));
+            let verdict = match budget {
+                None => "",
+                Some(_) if line.is_over() => "OVER",
+                Some(_) => "ok",
             };
-            let text = format!("{what:<width$}  {:>12}  {allowed:>12}  {verdict}", unit.show(*measured));
+            let text = format!("{what:<width$}  {:>13}  {allowed:>10}  {verdict}", measured.show(*unit));
             println!("{}", text.trim_end());
         }
-        over
+        self.lines.iter().filter(|line| line.is_over()).count()
     }
-}
-
-/// The value below which `share` of the sorted `values` lie.
-pub(crate) fn percentile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1);
-    let index = (share * last as f64).ceil() as usize;
-    values.get(index.min(last)).copied().unwrap_or(f64::NAN)
 }
 
 /// The middle of `values`.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
-    percentile(values, 0.5)
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

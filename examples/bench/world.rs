@@ -4,12 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use imgmgrd_test_support::rows::Instance;
-use imgmgrd_test_support::{Agent, Deployment, Image, KubeContainer, Namespace, Switch, wait_until};
+use imgmgrd_test_support::{Agent, Deployment, Image, KubeContainer, Namespace, STATE_DB, Switch, wait_until};
+
+use crate::process::asleep;
 
 /// How many features there are.
 pub(crate) const FEATURES: usize = 30;
 /// How many images.
-const IMAGES: usize = 100;
+pub(crate) const IMAGES: usize = 100;
 /// Those that kube owns.
 const KUBE: usize = 10;
 /// The version that runs locally, and the one that runs by kube.
@@ -18,15 +20,6 @@ const KUBE_VERSION: &str = "20201231.84";
 
 /// How long anything may take.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
-
-/// A feature, its image name, and its container where kube owns it.
-#[derive(Clone, Debug)]
-pub(crate) struct Member {
-    /// The feature.
-    pub(crate) feature: String,
-    /// Its kube container.
-    pub(crate) container: Option<KubeContainer>,
-}
 
 /// The name of a feature's images.
 pub(crate) fn base(feature: &str) -> String {
@@ -38,7 +31,7 @@ pub(crate) struct World {
     /// The switch.
     pub(crate) switch: Switch,
     /// Its features.
-    pub(crate) members: Vec<Member>,
+    pub(crate) features: Vec<String>,
 }
 
 impl World {
@@ -58,66 +51,42 @@ impl World {
         for (number, feature) in features.iter().enumerate() {
             switch.rows().config_feature(feature, if number < KUBE { "kube" } else { "local" }, false, true);
         }
-        let members = std::thread::scope(|scope| {
-            let threads: Vec<_> = features
-                .iter()
-                .enumerate()
-                .map(|(number, feature)| {
-                    let switch = &switch;
-                    scope.spawn(move || member(switch, feature, number < KUBE))
-                })
-                .collect();
-            threads.into_iter().map(|thread| thread.join().expect("a feature can be started")).collect()
+        std::thread::scope(|scope| {
+            for (number, feature) in features.iter().enumerate() {
+                let switch = &switch;
+                scope.spawn(move || run(switch, feature, number < KUBE));
+            }
         });
-        Self { switch, members }
-    }
-
-    /// The features that kube owns.
-    pub(crate) fn kube(&self) -> impl Iterator<Item = (&Member, &KubeContainer)> + Clone {
-        self.members.iter().filter_map(|member| Some((member, member.container.as_ref()?)))
+        Self { switch, features }
     }
 
     /// Starts the agent, and waits until it has published everything and sleeps.
     pub(crate) fn agent(&self, binary: &Path) -> Agent {
         let agent = self.switch.agent(binary);
-        agent.wait_until("every feature to be published", LONG, || self.published() >= FEATURES);
-        settle();
+        await_published(&agent, &self.switch, FEATURES);
         agent
-    }
-
-    /// How many rows are published.
-    fn published(&self) -> usize {
-        self.switch.rows().keys(imgmgrd_test_support::STATE_DB, "CONTAINER_IMAGE|*").len()
-    }
-
-    /// A connection to STATE_DB.
-    pub(crate) fn state_db(&self) -> redis::Connection {
-        self.switch.redis(Namespace::Host).connection(imgmgrd_test_support::STATE_DB)
-    }
-
-    /// A kube container's takeover, by one write, on a connection that is open already.
-    pub(crate) fn take_over(
-        connection: &mut redis::Connection,
-        feature: &str,
-        container: &KubeContainer,
-        version: &str,
-    ) {
-        let mut hset = redis::cmd("HSET");
-        hset.arg(format!("FEATURE|{feature}")).arg("current_owner").arg("kube");
-        hset.arg("container_id").arg(container.short_id()).arg("container_version").arg(version);
-        hset.arg("remote_state").arg("running").arg("update_time").arg("2026-11-21 21:32:29");
-        hset.exec(connection).expect("HSET succeeds");
-    }
-
-    /// The version of the kube containers.
-    pub(crate) fn kube_version() -> &'static str {
-        KUBE_VERSION
     }
 }
 
-/// Lets everything come to rest.
-pub(crate) fn settle() {
-    std::thread::sleep(Duration::from_millis(300));
+/// Waits until so many features are published and the agent sleeps.
+pub(crate) fn await_published(agent: &Agent, switch: &Switch, features: usize) {
+    let published = || switch.rows().keys(STATE_DB, "CONTAINER_IMAGE|*").len();
+    agent.wait_until("every feature to be published", LONG, || published() >= features);
+    asleep(agent.pid());
+}
+
+/// A connection to the host's STATE_DB.
+pub(crate) fn state_db(switch: &Switch) -> redis::Connection {
+    switch.redis(Namespace::Host).connection(STATE_DB)
+}
+
+/// A kube container's takeover, which is one write.
+pub(crate) fn takeover(feature: &str, container: &KubeContainer, version: &str) -> redis::Cmd {
+    let mut hset = redis::cmd("HSET");
+    hset.arg(format!("FEATURE|{feature}")).arg("current_owner").arg("kube");
+    hset.arg("container_id").arg(container.short_id()).arg("container_version").arg(version);
+    hset.arg("remote_state").arg("running").arg("update_time").arg("2026-11-21 21:32:29");
+    hset
 }
 
 /// One local image per feature, one kube image per feature of kube's, and old kube images up to the wanted number.
@@ -145,17 +114,15 @@ pub(crate) fn kube_image(switch: &Switch, feature: &str, version: &str) -> (Imag
 }
 
 /// Starts a feature, by systemd or by the kubelet.
-fn member(switch: &Switch, feature: &str, is_kube: bool) -> Member {
+fn run(switch: &Switch, feature: &str, is_kube: bool) {
     let base = base(feature);
     if !is_kube {
         switch.start_locally(&Instance::host(feature), &base, LOCAL_VERSION);
-        return Member { feature: feature.to_owned(), container: None };
+        return;
     }
     let deployment = Deployment::new(feature, &base, KUBE_VERSION).without_sandbox();
     let image = switch.engine().image_id(&format!("{}:{KUBE_VERSION}", switch.registry().repository(&base)));
     let container = switch.kubelet().run(&deployment, &image.expect("the image was loaded"));
-    let rows = switch.feature(feature);
-    rows.kube_takes_over(container.short_id(), KUBE_VERSION);
+    switch.feature(feature).kube_takes_over(container.short_id(), KUBE_VERSION);
     wait_until("the container to run", LONG, || switch.engine().is_running(&container.name));
-    Member { feature: feature.to_owned(), container: Some(container) }
 }

@@ -97,8 +97,8 @@ impl Supervisor {
     }
 
     fn start(&mut self, switch: &Switch) {
-        // A new process finds the right time; DESIGN.md, "an agent that starts into a standing takeover".
-        self.set_clock(0);
+        // It may find a wrong time: it counts by no wall clock, also not from what happened before it was started.
+        self.set_clock(self.offset);
         let environment: Vec<(&str, &str)> =
             self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let agent = switch.agent_with(&self.binary, &["run"], &environment);

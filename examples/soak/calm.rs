@@ -4,10 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::expected;
+use crate::features::FEATURES;
 use crate::journal::Table;
 use crate::judge;
 use crate::stage::Stage;
 use crate::stop::Stop;
+use crate::truth;
 use crate::view::View;
 
 /// How long reaching the end may take: the agent's pauses after failures grow, and the machine may be busy.
@@ -61,7 +63,9 @@ impl Stage<'_> {
         let view = View::take(self.switch.engine()).expect("the engine is there");
         let mut record = self.shared.record();
         judge::promoted_without_a_tag(&mut record, &view);
-        expected::complaints(&self.switch, &record, &view)
+        let mut found = expected::complaints(&self.switch, &record, &view);
+        found.extend((0..FEATURES.len()).flat_map(|number| truth::untrue(&self.switch, &record, &view, number)));
+        found
     }
 
     /// Promise 7: no request, no write, no log line.
@@ -109,7 +113,9 @@ impl Stage<'_> {
         let view = View::take(self.switch.engine()).expect("the engine is there");
         let mut record = self.shared.record();
         for (image, known) in &mut record.images {
-            known.is_settled |= view.images.contains(image);
+            if view.images.contains(image) {
+                known.settled.get_or_insert_with(Instant::now);
+            }
         }
         // What was still to be done is done.
         record.units.iter_mut().for_each(|unit| unit.may_roll_back = false);

@@ -140,9 +140,11 @@ impl About<'_> {
         let before = unit.before_the_last().into_iter().map(|last| last.image.as_str());
         let there = before.filter(|image| self.view.kube_names_of(image).next().is_some());
         needed.extend(there.take(self.record.keep_versions.now() - 1));
+        // What the agent first saw after this takeover began is on its way in.
+        let begun = unit.taken_over().map(|(_, begun)| begun);
         let is_left = |(image, known): &(&String, &crate::record::Known)| {
             known.feature == self.number
-                && known.is_settled
+                && known.settled.is_some_and(|settled| begun.is_some_and(|begun| settled < begun))
                 && self.view.images.contains(*image)
                 && !needed.contains(image.as_str())
                 && !unit.former.contains(*image)

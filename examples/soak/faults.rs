@@ -8,7 +8,7 @@ use imgmgrd_test_support::{CONFIG_DB, FullDisk, Signal};
 use crate::features::{FEATURES, namespaces};
 use crate::record::{Hold, Kube};
 use crate::schedule::Fault;
-use crate::shared::KillAt;
+use crate::shared::{KillAt, lock};
 use crate::stage::Stage;
 
 /// What ends what was begun.
@@ -22,6 +22,8 @@ pub(crate) enum Ending {
     EngineLine,
     /// Those to Redis.
     RedisLine,
+    /// What hangs gets answers again.
+    Unstick,
     /// Every Redis starts, empty, and is filled.
     StartRedis,
     /// CONFIG_DB is filled again.
@@ -52,7 +54,7 @@ impl Ending {
 
     /// Whether it takes engine and Redis.
     pub(crate) fn needs_servers(&self) -> bool {
-        !matches!(self, Self::ContinueAgent | Self::EngineLine | Self::RedisLine | Self::StateDisk(_))
+        !matches!(self, Self::ContinueAgent | Self::EngineLine | Self::RedisLine | Self::Unstick | Self::StateDisk(_))
     }
 }
 
@@ -82,6 +84,14 @@ impl Stage<'_> {
             Fault::Redis(trouble, time) => {
                 self.redis_lines.iter().for_each(|line| line.set(Some(trouble)));
                 self.later(time, Ending::RedisLine);
+            }
+            Fault::OneRedis(trouble, time) => {
+                self.redis_lines[1].set(Some(trouble));
+                self.later(time, Ending::RedisLine);
+            }
+            Fault::Stuck(stuck, time) => {
+                *lock(&self.shared.stuck) = Some(stuck);
+                self.later(time, Ending::Unstick);
             }
             Fault::EmptyRedis(time) => {
                 namespaces().for_each(|namespace| self.switch.redis_mut(namespace).stop());
@@ -119,6 +129,7 @@ impl Stage<'_> {
             Ending::ContinueEngine => self.switch.engine_mut().resume(),
             Ending::EngineLine => self.engine_line.set(None),
             Ending::RedisLine => self.redis_lines.iter().for_each(|line| line.set(None)),
+            Ending::Unstick => *lock(&self.shared.stuck) = None,
             Ending::StartRedis => {
                 namespaces().for_each(|namespace| self.switch.redis_mut(namespace).launch());
                 self.fill_config();

@@ -40,6 +40,11 @@ pub(crate) fn kube_features() -> impl Iterator<Item = usize> {
     (0..FEATURES.len()).filter(|&number| FEATURES[number].kube)
 }
 
+/// The number of the one that runs once per ASIC.
+pub(crate) fn per_asic_feature() -> usize {
+    FEATURES.iter().position(|feature| feature.per_asic).expect("there is one")
+}
+
 /// The number of the feature whose images are named so.
 pub(crate) fn by_base(base: &str) -> Option<usize> {
     FEATURES.iter().position(|feature| feature.base == base)

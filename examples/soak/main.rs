@@ -8,6 +8,7 @@
 
 mod actors;
 mod agent;
+mod bulkhead;
 mod calm;
 mod events;
 mod expected;
@@ -27,6 +28,7 @@ mod shared;
 mod stage;
 #[path = "../demo/stop.rs"]
 mod stop;
+mod truth;
 mod view;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,7 +43,7 @@ use agent::Supervisor;
 use features::namespaces;
 use journal::Journal;
 use record::Record;
-use schedule::Schedule;
+use schedule::{Play, Schedule};
 use shared::Shared;
 use stage::Stage;
 use stop::{Interruption, Stop};
@@ -97,8 +99,11 @@ fn print_schedule(seed: u64, rounds: u32) {
     for _ in 0..rounds {
         let round = schedule.next();
         println!("round {}", round.number);
-        for (at, happening) in &round.happenings {
-            println!("{:8.3}  {happening}", at.as_secs_f64());
+        match &round.play {
+            Play::Storm(happenings) => {
+                happenings.iter().for_each(|(at, what)| println!("{:8.3}  {what}", at.as_secs_f64()));
+            }
+            Play::Bulkhead(bulkhead) => println!("          {bulkhead}"),
         }
     }
 }

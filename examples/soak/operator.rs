@@ -1,7 +1,7 @@
 //! The operator: orders by the agent's own commands.
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::features::FEATURES;
 use crate::record::Order;
@@ -12,6 +12,8 @@ use crate::stage::Stage;
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     running: Vec<(String, Child)>,
+    /// How the last one ended.
+    pub(crate) last: Option<ExitStatus>,
 }
 
 impl Orders {
@@ -27,9 +29,11 @@ impl Orders {
 
     /// Tells how they ended.
     pub(crate) fn collect(&mut self, shared: &Shared) {
-        self.running.retain_mut(|(what, child)| match child.try_wait() {
+        let Self { running, last } = self;
+        running.retain_mut(|(what, child)| match child.try_wait() {
             Ok(None) => true,
             Ok(Some(status)) => {
+                *last = Some(status);
                 let mut answer = String::new();
                 let outputs: [Option<&mut dyn Read>; 2] = [
                     child.stdout.as_mut().map(|stdout| stdout as &mut dyn Read),

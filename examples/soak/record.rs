@@ -108,8 +108,8 @@ pub(crate) struct Known {
     pub(crate) version: String,
     /// A moment before it came for the first time.
     pub(crate) arrived: Instant,
-    /// It was on the disk in a calm phase: the agent has seen it, too.
-    pub(crate) is_settled: bool,
+    /// The first calm phase in which it was on the disk: the agent has seen it, too.
+    pub(crate) settled: Option<Instant>,
 }
 
 /// A value that changes, with when it did.
@@ -235,7 +235,7 @@ impl Record {
 
     /// An image is on its way in.
     pub(crate) fn image_comes(&mut self, id: &str, feature: usize, version: &str, since: Instant) {
-        let known = Known { feature, version: version.to_owned(), arrived: since, is_settled: false };
+        let known = Known { feature, version: version.to_owned(), arrived: since, settled: None };
         self.images.entry(id.to_owned()).or_insert(known);
     }
 }

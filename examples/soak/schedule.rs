@@ -5,10 +5,16 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::features::{FEATURES, kube_features};
+use crate::features::{FEATURES, kube_features, per_asic_feature};
 
 /// How long a round's faults and events go on, in milliseconds.
 const ROUND: u64 = 14_000;
+
+/// A fault that is alone is ended when the others have been judged; this is longer than that takes.
+const ALONE: u64 = 120_000;
+
+/// How many faults are alone in turn.
+const ALONE_IN_TURN: u32 = 5;
 
 /// So many rounds in a row have an agent that is killed, and as many one that lives through them: its memory and file
 /// descriptors are compared over those.
@@ -34,6 +40,15 @@ pub(crate) enum Trouble {
     Dropped,
     /// Nothing comes through.
     Silent,
+}
+
+/// What of one feature gets no answer from the engine. `feature` is a number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Stuck {
+    /// The inspection of its Kubernetes containers: their shim is dead.
+    Inspect { feature: usize },
+    /// The removal of its images and containers.
+    Removal { feature: usize },
 }
 
 /// What somebody else does on the switch. `feature` is a number.
@@ -90,8 +105,12 @@ pub(crate) enum Fault {
     HangEngine(u64),
     /// Trouble between agent and engine.
     Engine(Trouble, u64),
+    /// One container, or the removals of one feature, hang.
+    Stuck(Stuck, u64),
     /// Trouble between agent and Redis.
     Redis(Trouble, u64),
+    /// Trouble between agent and the Redis of the first ASIC.
+    OneRedis(Trouble, u64),
     /// Every Redis is away for this time and comes back empty.
     EmptyRedis(u64),
     /// `config reload`: CONFIG_DB is empty for this time.
@@ -113,13 +132,37 @@ pub(crate) enum Happening {
     Fault(Fault),
 }
 
-/// A stretch of faults and events. What is wrong at its end is mended, and the agent is given time.
+/// One thing is broken, and nothing else: promises 8 and 9 hold for all that it does not concern.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Bulkhead {
+    /// It lasts until the others have been judged.
+    pub(crate) fault: Fault,
+    /// The agent is killed, and starts while it lasts.
+    pub(crate) restart: bool,
+    /// The feature to which the fault happens.
+    pub(crate) concerned: Option<usize>,
+    /// A feature that is upgraded and has to prove itself stable meanwhile.
+    pub(crate) proven: usize,
+    /// A feature that is upgraded, and that an operator promotes meanwhile.
+    pub(crate) ordered: usize,
+}
+
+/// What a round is made of.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Play {
+    /// Faults and events, each so long after the round's begin.
+    Storm(Vec<(Duration, Happening)>),
+    /// One fault alone.
+    Bulkhead(Bulkhead),
+}
+
+/// What is wrong at its end is mended, and the agent is given time.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Round {
     /// It counts from 1.
     pub(crate) number: u32,
-    /// What happens, and how long after the round's begin.
-    pub(crate) happenings: Vec<(Duration, Happening)>,
+    /// What happens.
+    pub(crate) play: Play,
 }
 
 /// All rounds of a seed, without end.
@@ -127,18 +170,47 @@ pub(crate) struct Round {
 pub(crate) struct Schedule {
     random: Rng,
     number: u32,
+    /// Which fault is the first to be alone.
+    first: u32,
 }
 
 impl Schedule {
     /// The schedule of a seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { random: Rng::with_seed(seed), number: 0 }
+        let mut random = Rng::with_seed(seed);
+        let first = random.u32(0..ALONE_IN_TURN);
+        Self { random, number: 0, first }
     }
 
-    /// The next round.
+    /// The next round: storms, and between them one fault alone.
     pub(crate) fn next(&mut self) -> Round {
         let has_kills = self.number / ROUNDS_WITH_KILLS % 2 == 0;
         self.number += 1;
+        let is_storm = self.number % 2 == 1;
+        let play = if is_storm { self.storm(has_kills) } else { Play::Bulkhead(self.bulkhead(has_kills)) };
+        Round { number: self.number, play }
+    }
+
+    /// Each fault that may be alone in its turn.
+    fn bulkhead(&mut self, has_kills: bool) -> Bulkhead {
+        let mut features: Vec<usize> = kube_features().collect();
+        self.random.shuffle(&mut features);
+        let feature = features[0];
+        let trouble = if self.random.bool() { Trouble::Silent } else { Trouble::Dropped };
+        let (fault, concerned) = match (self.number / 2 + self.first) % ALONE_IN_TURN {
+            0 => (Fault::Stuck(Stuck::Inspect { feature }, ALONE), Some(feature)),
+            1 => (Fault::Stuck(Stuck::Removal { feature }, ALONE), Some(feature)),
+            2 => (Fault::OneRedis(trouble, ALONE), Some(per_asic_feature())),
+            3 => (Fault::StateDiskFull(ALONE), None),
+            // As NTP does after boot: what was started before seems to have run for hours.
+            _ => (Fault::StepClock(self.random.i64(600..7_200)), None),
+        };
+        features.retain(|feature| Some(*feature) != concerned);
+        let restart = has_kills && (matches!(fault, Fault::StepClock(_)) || self.random.bool());
+        Bulkhead { fault, restart, concerned, proven: features[0], ordered: features[1] }
+    }
+
+    fn storm(&mut self, has_kills: bool) -> Play {
         let mut happenings = Vec::new();
         for feature in kube_features() {
             let at = self.random.u64(0..5_000);
@@ -155,8 +227,7 @@ impl Schedule {
             happenings.push((self.random.u64(0..ROUND - 2_000), Happening::Fault(self.fault(has_kills))));
         }
         happenings.sort_by_key(|(at, _)| *at);
-        let happenings = happenings.into_iter().map(|(at, what)| (Duration::from_millis(at), what)).collect();
-        Round { number: self.number, happenings }
+        Play::Storm(happenings.into_iter().map(|(at, what)| (Duration::from_millis(at), what)).collect())
     }
 
     fn deploy(&mut self, feature: usize) -> Event {
@@ -200,7 +271,9 @@ impl Schedule {
             2 => Trouble::Dropped,
             _ => Trouble::Silent,
         };
-        match self.random.u8(if has_kills { 0 } else { 8 }..32) {
+        let kube: Vec<usize> = kube_features().collect();
+        let feature = kube[self.random.usize(0..kube.len())];
+        match self.random.u8(if has_kills { 0 } else { 8 }..37) {
             0..=3 => Fault::Kill(restart),
             4..=7 => Fault::KillAtChange { before: time % 2 == 0, restart },
             8..=10 => Fault::StopAgent(time),
@@ -213,6 +286,9 @@ impl Schedule {
             25..=26 => Fault::ReloadConfig(time / 2),
             27..=28 => Fault::EngineDiskFull(time),
             29 => Fault::StateDiskFull(time),
+            30 => Fault::Stuck(Stuck::Inspect { feature }, time),
+            31 => Fault::Stuck(Stuck::Removal { feature }, time),
+            32..=34 => Fault::OneRedis(trouble, time),
             _ => Fault::StepClock(self.random.i64(-7_200..7_200)),
         }
     }
@@ -257,6 +333,9 @@ impl Fault {
                 Trouble::Dropped => "engine: connections dropped",
                 Trouble::Silent => "engine: no answers",
             },
+            Self::Stuck(Stuck::Inspect { .. }, _) => "engine: one container hung",
+            Self::Stuck(Stuck::Removal { .. }, _) => "engine: removals of one feature hung",
+            Self::OneRedis(..) => "Redis: trouble with one of three",
             Self::Redis(trouble, _) => match trouble {
                 Trouble::Slow(_) => "Redis: slow connections",
                 Trouble::Cut => "Redis: answers cut off",
@@ -274,20 +353,27 @@ impl Fault {
 
 impl fmt::Display for Happening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event(event) => {
-                let text = format!("{event:?}");
-                // Names say more than numbers.
-                match text.split_once("feature: ") {
-                    Some((begin, rest)) => {
-                        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
-                        let name = number.parse::<usize>().map_or("?", |number| FEATURES[number].name);
-                        write!(f, "{begin}{name}{}", &rest[number.len()..])
-                    }
-                    None => f.write_str(&text),
-                }
+        let text = match self {
+            Self::Event(event) => format!("{event:?}"),
+            Self::Fault(fault) => format!("{fault:?}"),
+        };
+        // Names say more than numbers.
+        match text.split_once("feature: ") {
+            Some((begin, rest)) => {
+                let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                let name = number.parse::<usize>().map_or("?", |number| FEATURES[number].name);
+                write!(f, "{begin}{name}{}", &rest[number.len()..])
             }
-            Self::Fault(fault) => write!(f, "{fault:?}"),
+            None => f.write_str(&text),
         }
+    }
+}
+
+impl fmt::Display for Bulkhead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, restart, concerned: _, proven, ordered } = *self;
+        let [proven, ordered] = [proven, ordered].map(|number| FEATURES[number].name);
+        let begins = if restart { ", which the agent starts into" } else { "" };
+        write!(f, "{} alone{begins}; {proven} is upgraded, {ordered} is upgraded and promoted", Happening::Fault(fault))
     }
 }

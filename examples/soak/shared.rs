@@ -12,6 +12,7 @@ use redis::Commands;
 use crate::features::FEATURES;
 use crate::journal::Journal;
 use crate::record::Record;
+use crate::schedule::Stuck;
 
 /// Who changes something on the engine.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) agent: Mutex<Option<u32>>,
     /// That the agent is to be killed with its next change.
     pub(crate) kill_at: Mutex<Option<KillAt>>,
+    /// What of one feature gets no answer from the engine.
+    pub(crate) stuck: Mutex<Option<Stuck>>,
     /// Whether a row is to be deleted before the agent's next write to one.
     pub(crate) trap: Mutex<Trap>,
     /// The agent was killed on purpose.
@@ -89,6 +92,7 @@ impl Shared {
             turns: Mutex::default(),
             agent: Mutex::default(),
             kill_at: Mutex::default(),
+            stuck: Mutex::default(),
             trap: Mutex::default(),
             is_doomed: AtomicBool::new(false),
             requests: AtomicU64::new(0),

@@ -14,7 +14,7 @@ use crate::features::{FEATURES, namespaces};
 use crate::journal::Table;
 use crate::operator::Orders;
 use crate::proxy::Line;
-use crate::schedule::{Fault, Happening, Round};
+use crate::schedule::{Fault, Happening, Play, Round};
 use crate::shared::{Shared, Trap, lock};
 use crate::stop::{Interruption, Stop};
 
@@ -94,25 +94,40 @@ impl<'a> Stage<'a> {
     /// Lets a round happen, and mends everything at its end.
     pub(crate) fn play(&mut self, round: &Round) -> Result<(), Stop> {
         self.says("soak", format_args!("round {}", round.number));
-        let begun = Instant::now();
-        for (at, happening) in &round.happenings {
-            self.run_until(begun + *at)?;
-            self.waiting.push_back(*happening);
+        match &round.play {
+            Play::Storm(happenings) => self.storm(happenings)?,
+            Play::Bulkhead(bulkhead) => self.bulkhead(bulkhead)?,
         }
-        let deadline = Instant::now() + LONG;
         let is_quiet = |stage: &Self| {
             let has_sprung = matches!(*lock(&stage.shared.trap), Trap::Sprung(_));
             stage.waiting.is_empty() && stage.endings.is_empty() && stage.orders.is_empty() && !has_sprung
         };
-        while !is_quiet(self) {
-            if Instant::now() > deadline {
-                return Err(Stop::wrong(format!("the round does not end: {:?} {:?}", self.waiting, self.endings)));
-            }
-            self.tick()?;
+        if !self.run_until_it_holds(Instant::now() + LONG, is_quiet)? {
+            return Err(Stop::wrong(format!("the round does not end: {:?} {:?}", self.waiting, self.endings)));
         }
         self.agent.disarm();
         *lock(&self.shared.trap) = Trap::None;
         Ok(())
+    }
+
+    fn storm(&mut self, happenings: &[(Duration, Happening)]) -> Result<(), Stop> {
+        let begun = Instant::now();
+        for (at, happening) in happenings {
+            self.run_until(begun + *at)?;
+            self.waiting.push_back(*happening);
+        }
+        Ok(())
+    }
+
+    /// Lets time pass until something holds; whether it did before `end`.
+    pub(crate) fn run_until_it_holds(&mut self, end: Instant, holds: impl Fn(&Self) -> bool) -> Result<bool, Stop> {
+        while !holds(self) {
+            if Instant::now() > end {
+                return Ok(false);
+            }
+            self.tick()?;
+        }
+        Ok(true)
     }
 
     /// Lets time pass.
@@ -157,7 +172,7 @@ impl<'a> Stage<'a> {
         self.later(ROW_GONE, Ending::WriteRows(feature));
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(crate) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Event(event) => self.act(event),
             Happening::Fault(fault) => {
@@ -181,7 +196,10 @@ impl<'a> Stage<'a> {
             // What is wrong with the agent's own connections and with the agent itself hinders nobody else.
             Happening::Fault(Fault::Kill(_) | Fault::KillAtChange { .. } | Fault::StepClock(_)) => true,
             Happening::Fault(Fault::Engine(..)) => !self.has(|ending| matches!(ending, Ending::EngineLine)),
-            Happening::Fault(Fault::Redis(..)) => !self.has(|ending| matches!(ending, Ending::RedisLine)),
+            Happening::Fault(Fault::Redis(..) | Fault::OneRedis(..)) => {
+                !self.has(|ending| matches!(ending, Ending::RedisLine))
+            }
+            Happening::Fault(Fault::Stuck(..)) => !self.has(|ending| matches!(ending, Ending::Unstick)),
             Happening::Fault(Fault::StopAgent(_)) => !self.has(|ending| matches!(ending, Ending::ContinueAgent)),
             Happening::Fault(Fault::StateDiskFull(_)) => !self.has(|ending| matches!(ending, Ending::StateDisk(_))),
             Happening::Event(_) | Happening::Fault(_) => self.is_whole(),

@@ -15,7 +15,7 @@ pub fn engine(bytes: &[u8]) {
     let mut next = || bodies.next().unwrap_or_default();
     let answers = Answers { containers: next(), images: next(), container: next(), image: next(), event: next() };
     let mut observation = switch::observation();
-    switch::see(&mut observation, &answers.picture());
+    switch::see(&mut observation, &answers.snapshot());
     switch::fill_rows(&mut observation);
     switch::judge(&observation, &Memory::default(), &switch::at_once());
 }

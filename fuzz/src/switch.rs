@@ -72,7 +72,7 @@ pub(crate) fn fill_engine(observation: &mut Observation) {
         let image = image_id(image);
         containers.insert(
             id::<ContainerId>("", digits),
-            Container { name: name.into(), image, created_from: None, kubelet, status, details },
+            Container { name: name.into(), image, created_from: None, kubelet, status, details, exit_code: None },
         );
     };
     container("6d051d98400c", "k8s_telemetry_pod_0", "84", Some(("telemetry", true)), true);
@@ -110,9 +110,10 @@ pub(crate) fn judge(observation: &Observation, memory: &Memory, policy: &Policy)
     let mut observation = observation.clone();
     let owned = bases_of_features(&observation);
     let (mut memory, mut now) = (memory.clone(), Now::default());
-    for order in [None, None, None, Some(Order::Promote), Some(Order::Rollback)] {
+    for order in [None, None, None, Some(Order::Promote), Some(Order::Rollback { from: None })] {
         let features = observation.state.keys().map(|row| row.key.clone());
-        observation.orders = order.map(|order| features.map(|feature| (feature, order)).collect()).unwrap_or_default();
+        observation.orders =
+            order.map(|order| features.map(|feature| (feature, order.clone())).collect()).unwrap_or_default();
         let decision = decide(&observation, &memory, policy, &now);
         let broken = check(&observation, &decision.memory, policy, &decision.plan);
         assert!(broken.is_empty(), "a promise would be broken: {broken:?}");
@@ -179,7 +180,7 @@ fn is_fit_to_be_said(decision: &Decision) {
     }
     for unit in decision.report.units.values() {
         unit.clean_up_waits.iter().for_each(|reason| say(reason));
-        unit.order.iter().filter_map(|order| order.as_ref().err()).for_each(|reason| say(reason));
+        unit.order.iter().for_each(|outcome| say(outcome));
         for verdict in unit.images.values() {
             match verdict {
                 Verdict::Kept(because) => because.iter().for_each(|because| say(because)),
@@ -196,8 +197,8 @@ pub(crate) fn at_once() -> Policy {
     policy
 }
 
-/// Puts a picture of the engine in.
-pub(crate) fn see(observation: &mut Observation, picture: &imgmgrd::engine::Picture) {
-    observation.images = Arc::clone(&picture.images);
-    observation.containers = Arc::clone(&picture.containers);
+/// Puts a snapshot of the engine in.
+pub(crate) fn see(observation: &mut Observation, snapshot: &imgmgrd::engine::Snapshot) {
+    observation.images = Arc::clone(&snapshot.images);
+    observation.containers = Arc::clone(&snapshot.containers);
 }

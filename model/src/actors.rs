@@ -39,7 +39,7 @@ pub(crate) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
         | Action::LocalCreate(_)
         | Action::LocalStart(_)
         | Action::LocalWrite(_) => scripts::happen(state, action, instances),
-        Action::Operate(operation) => operators::happen(state, *operation, instances),
+        Action::Operate(operation) => operators::happen(state, operation.clone(), instances),
         Action::Reload | Action::DeleteRow(_) | Action::Reboot { .. } => switch::happen(state, action, instances),
         Action::Agent(_) | Action::Wait => return,
     }

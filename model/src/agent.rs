@@ -107,9 +107,9 @@ pub enum Fault {
 impl Agent {
     /// A process that has just started.
     #[must_use]
-    pub fn new(disk: Disk, published: BTreeMap<Instance, Published>, now: Duration) -> Self {
+    pub fn new(disk: Disk, published: BTreeMap<Instance, Published>) -> Self {
         Self {
-            controller: Controller::new(disk.memory.clone(), disk.stamps.clone(), PAUSES, now),
+            controller: Controller::new(disk.memory.clone(), disk.stamps.clone(), PAUSES),
             steps: BTreeMap::new(),
             reads: BTreeMap::new(),
             lists: None,
@@ -215,11 +215,11 @@ impl Site {
     /// The agent dies, and is started again; whether Redis and the disk work has nothing to do with it.
     pub fn crash(&mut self, conduct: &dyn Conduct) {
         let agent = &mut self.agent;
-        let now = Duration::from_secs(self.switch.clock);
+
         if !conduct.remembers() {
             agent.disk = Disk::default();
         }
-        let new = Agent::new(std::mem::take(&mut agent.disk), std::mem::take(&mut agent.published), now);
+        let new = Agent::new(std::mem::take(&mut agent.disk), std::mem::take(&mut agent.published));
         let faults = (agent.disk_is_full, agent.redis_refuses);
         *agent = new;
         (agent.disk_is_full, agent.redis_refuses) = faults;
@@ -315,8 +315,8 @@ impl Turn<'_> {
     /// An operator asks for something.
     pub fn command(&mut self, order: Order, feature: Feature) {
         let id = (0..).find(|id| !self.site.agent.commands.contains_key(id)).unwrap_or_default();
-        self.came.ordered.push((order, feature.clone()));
-        self.site.agent.commands.insert(id, (order, feature.clone()));
+        self.came.ordered.push((order.clone(), feature.clone()));
+        self.site.agent.commands.insert(id, (order.clone(), feature.clone()));
         self.tell(Event::Command { id, order, features: [feature].into() });
     }
 

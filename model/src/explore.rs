@@ -361,7 +361,7 @@ impl Model for Exploration {
             Action::Operate(Operation::Order(order)) => {
                 next.left.operations -= 1;
                 let feature = self.instances[0].0.feature.clone();
-                self.turn(&mut next, |turn| turn.command(*order, feature));
+                self.turn(&mut next, |turn| turn.command(order.clone(), feature));
             }
             other => actors::happen(&mut next, other, &self.instances),
         }

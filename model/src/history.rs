@@ -21,7 +21,7 @@ pub struct History {
     /// What was promoted before that.
     pub previous: BTreeMap<Base, ImageId>,
     /// The image that an operator rolled back from.
-    pub rolled_back: BTreeMap<Base, ImageId>,
+    pub rolled_back: BTreeMap<Base, BTreeSet<ImageId>>,
     /// What was promoted last is what an operator rolled back to.
     pub is_rollback: BTreeSet<Base>,
     /// Seconds since a look found that an instance's takeover does not stand; none if that is longer ago than matters.
@@ -78,7 +78,7 @@ impl History {
                     }
                 }
                 Some(rollback) if !self.is_rollback.contains(base) || self.promoted(base) != Some(rollback.image) => {
-                    self.rolled_back.extend(unit.rolled_back.map(|from| (base.clone(), from)));
+                    self.rolled_back.insert(base.clone(), unit.rolled_back.clone());
                     self.tagged.remove(base);
                     self.promoted.insert(base.clone(), rollback.image);
                     self.previous.remove(base);
@@ -87,7 +87,7 @@ impl History {
                 _ => {}
             }
             let mut members = instances.iter().filter(|(_, other)| other == base);
-            if members.any(|(instance, _)| is_ordered(instance)) && unit.rolled_back.is_none() {
+            if members.any(|(instance, _)| is_ordered(instance)) && unit.rolled_back.is_empty() {
                 self.rolled_back.remove(base);
             }
         }
@@ -106,7 +106,7 @@ impl History {
                         self.approved.insert(instance.clone(), key.clone());
                     }
                     self.approved.retain(|other, approved| other != instance || *approved == key);
-                    if self.rolled_back.get(base).is_some_and(|rolled_back| *rolled_back != stands.image) {
+                    if self.rolled_back.get(base).is_some_and(|held| !held.contains(&stands.image)) {
                         self.rolled_back.remove(base);
                     }
                 }

@@ -357,7 +357,8 @@ fn proven(
     instances: &[(Instance, Base)],
 ) -> Judgement {
     let label = switch.labels.of(&image);
-    ensure(history.rolled_back.get(base) != Some(&image), Promise::Proven, || {
+    let held = history.rolled_back.get(base);
+    ensure(held.is_none_or(|held| !held.contains(&image)), Promise::Proven, || {
         format!("{label} is to be promoted, from which an operator rolled back")
     })?;
     for instance in members(base, instances) {

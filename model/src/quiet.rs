@@ -238,7 +238,7 @@ pub(crate) fn due(site: &Site, instances: &[(Instance, Base)]) -> Option<Base> {
         let unit = memory.units.get(*base);
         let has_failed = controller.failures().any(|(other, _)| other == *base);
         let is_known = unit.is_some_and(|unit| {
-            unit.rolled_back == Some(image) || unit.promoted.as_ref().is_some_and(|it| it.image == image)
+            unit.rolled_back.contains(&image) || unit.promoted.as_ref().is_some_and(|it| it.image == image)
         });
         let is_seen_for_long = members.iter().all(|member| {
             let takeover = memory.instances.get(*member).and_then(|instance| instance.takeover.as_ref());
@@ -276,7 +276,7 @@ fn undesired(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
         let members: Vec<&Instance> = instances.iter().filter(|(_, it)| it == base).map(|(it, _)| it).collect();
         let Some(image) = agreed(site, &members) else { continue };
         let unit = site.agent.controller.memory().units.get(base);
-        if unit.is_some_and(|unit| unit.rolled_back == Some(image)) {
+        if unit.is_some_and(|unit| unit.rolled_back.contains(&image)) {
             continue;
         }
         let latest = named(seen, base);

@@ -73,7 +73,7 @@ pub fn rebuilt(version: &'static str) -> Offer {
 }
 
 /// What an operator may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// `imgmgrd promote`, `imgmgrd rollback`, for the first instance's feature.
     Order(Order),
@@ -213,8 +213,8 @@ impl Scenario {
             switch.local_start(instance, &image);
             switch.set_owner(instance.feature.as_str(), Owner::Kube);
         }
-        let now = Duration::from_secs(switch.clock);
-        let mut site = Site { switch, agent: Agent::new(Disk::default(), BTreeMap::new(), now) };
+
+        let mut site = Site { switch, agent: Agent::new(Disk::default(), BTreeMap::new()) };
         site.settle_ages();
         State {
             site,

@@ -143,7 +143,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             about: "an operator promotes, rolls back, changes the owner, moves latest",
             operations: vec![
                 Operation::Order(Order::Promote),
-                Operation::Order(Order::Rollback),
+                Operation::Order(Order::Rollback { from: None }),
                 Operation::SetOwner(Owner::Local),
                 Operation::SetOwner(Owner::Kube),
                 Operation::TagLatest("1"),
@@ -160,7 +160,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             running: Some("3"),
             operations: vec![
                 Operation::Order(Order::Promote),
-                Operation::Order(Order::Rollback),
+                Operation::Order(Order::Rollback { from: None }),
                 Operation::TagLatest("3"),
             ],
             bounds: Left { operations: large(1, 2), crashes: 1, ..Left::default() },

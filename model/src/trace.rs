@@ -90,7 +90,7 @@ fn facts(state: &State) -> Vec<String> {
             of(&unit.intention),
             of(&unit.promoted),
             if unit.finished { " (finished)" } else { "" },
-            unit.rolled_back.as_ref().map_or_else(|| "-".to_owned(), image),
+            unit.rolled_back.iter().map(image).collect::<Vec<_>>().join(", "),
         ));
         let known: Vec<_> = unit.images.iter().map(|(id, arrival)| format!("{} {arrival:?}", image(id))).collect();
         facts.push(format!("memory {base}: images {}", known.join(", ")));

@@ -156,7 +156,7 @@ struct DoesNotSeeRestarts;
 
 impl Conduct for DoesNotSeeRestarts {
     fn see(&self, controller: &Controller, event: &mut Event) {
-        let mut hide = |id: &ContainerId, container: &mut Container| {
+        let hide = |id: &ContainerId, container: &mut Container| {
             let known = controller.memory().instances.values().filter_map(|instance| instance.takeover.as_ref());
             let started_at = known.filter(|takeover| takeover.container == *id).map(|it| it.started_at.clone()).next();
             if let (Some(details), Some(started_at)) = (&mut container.details, started_at) {

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::execution::Carried;
 use super::rows::{RowContext, Was, image_row};
 use crate::clock;
 use crate::database::{RowChange, Rows};
-use crate::decide::{Cause, InstanceReport, Observing, Purpose, Reason, Report, Settled, Stability, Step};
+use crate::decide::{Action, Cause, InstanceReport, Observing, Purpose, Reason, Report, Settled, Stability, Step};
 use crate::domain::{Base, ContainerId, Feature, ImageId, Instance, Version};
 
 /// An event worth remembering.
@@ -23,8 +22,14 @@ pub(super) struct Event {
     pub(super) version: Option<Version>,
     /// Its image.
     pub(super) image: Option<ImageId>,
+    /// Why, as a short word for programs.
+    pub(super) reason: Option<&'static str>,
     /// More of it, for people.
     pub(super) detail: String,
+    /// The container that it happened to.
+    pub(super) container: Option<ContainerId>,
+    /// Its exit code.
+    pub(super) exit_code: Option<i64>,
 }
 
 /// The moments of a look by both clocks.
@@ -63,13 +68,13 @@ pub(super) struct Account {
 }
 
 /// Compares a report with what is published. Instances of the units in `busy` are left as they are: they are being acted
-/// on. `stamp` tells when a mark was made, `reclaimed` what was given back since the last account.
+/// on. `stamp` tells when a mark was made, `reclaimed` what was given back and is not published yet.
 #[must_use]
 pub(super) fn account(
     report: &Report,
     rows: &Rows,
     busy: &BTreeSet<Base>,
-    reclaimed: &BTreeMap<Base, u64>,
+    reclaimed: &BTreeMap<Instance, u64>,
     said: &mut Said,
     stamp: impl Fn(&Observing) -> Option<Duration>,
     moment: Moment,
@@ -87,7 +92,7 @@ pub(super) fn account(
             .and_then(|observing| stamp(observing).map(|stamp| (moment.began(stamp), observing)));
         let context = RowContext {
             images: unit.map_or(0, |unit| unit.images.len()),
-            reclaimed: told.base.as_ref().and_then(|base| reclaimed.get(base)).copied().unwrap_or(0),
+            reclaimed: reclaimed.get(instance).copied().unwrap_or(0),
             observing_since: observing_since.map(|(since, _)| since),
             stable_at: observing_since.map(|(since, observing)| {
                 let stable_time = observing.age.saturating_add(observing.remaining);
@@ -128,7 +133,9 @@ fn vanished(report: &Report, rows: &Rows) -> Vec<RowChange> {
     if !rows.config_initialized() {
         return Vec::new();
     }
+    // What cannot be read now may be there.
     rows.namespaces()
+        .filter(|namespace| !rows.unreadable().contains_key(namespace))
         .flat_map(|namespace| rows.published(namespace).map(move |(feature, _)| (namespace, feature)))
         .filter_map(|(namespace, feature)| Some((namespace, feature.parse::<Feature>().ok()?)))
         .filter(|(namespace, feature)| {
@@ -153,7 +160,10 @@ fn ended(instance: &Instance, report: &InstanceReport) -> Option<Event> {
         event: "failed",
         version: Some(ended.version.clone()),
         image: Some(ended.image),
+        reason: Some(ended.ending.code()),
         detail: format!("{} after {}", ended.ending, ended.after),
+        container: Some(ended.container),
+        exit_code: ended.exit_code,
     })
 }
 
@@ -202,7 +212,10 @@ fn transition(
         event,
         version: report.version.clone(),
         image: report.image,
+        reason: None,
         detail: reason,
+        container: report.container,
+        exit_code: None,
     })
 }
 
@@ -230,7 +243,8 @@ fn log_transition(instance: &Instance, report: &InstanceReport, reason: &str, wa
 }
 
 fn rolled_back(report: &Report, base: &Base, Settled { version, image, .. }: &Settled) -> Vec<Event> {
-    instances_of(report, base)
+    report
+        .instances_of(base)
         .filter(|(_, told)| told.stability != Stability::Local)
         .map(|(instance, told)| {
             let from = told.version.as_ref().map_or("", Version::as_str);
@@ -240,7 +254,10 @@ fn rolled_back(report: &Report, base: &Base, Settled { version, image, .. }: &Se
                 event: "rolled back",
                 version: Some(version.clone()),
                 image: Some(*image),
+                reason: None,
                 detail: format!("{base}:latest is this image again, by an operator"),
+                container: None,
+                exit_code: None,
             }
         })
         .collect()
@@ -253,7 +270,8 @@ fn promoted(
     reason: &str,
     by: &str,
 ) -> Vec<Event> {
-    instances_of(report, base)
+    report
+        .instances_of(base)
         .filter(|(instance, told)| told.image.as_ref() == Some(image) || instances.contains(*instance))
         .map(|(instance, _)| {
             tracing::info!(feature = %instance, version = %version, image = %image, reason, "promoted");
@@ -262,40 +280,36 @@ fn promoted(
                 event: "promoted",
                 version: Some(version.clone()),
                 image: Some(*image),
+                reason: None,
                 detail: format!("{base}:latest is this image{by}"),
+                container: None,
+                exit_code: None,
             }
         })
         .collect()
 }
 
-fn instances_of<'a>(report: &'a Report, base: &'a Base) -> impl Iterator<Item = (&'a Instance, &'a InstanceReport)> {
-    report.instances.iter().filter(move |(_, told)| told.base.as_ref() == Some(base))
-}
-
-/// Logs an action that was carried out, and makes events of it. A promotion is told when the next look finds it done.
+/// Logs an action that was carried out, and makes events of it. A promotion is told when a decision finds it done.
 #[must_use]
-pub(super) fn carried_out(carried: &Carried, report: &Report) -> Vec<Event> {
-    let steps = carried.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let members: Vec<&Instance> = instances_of(report, &carried.base)
-        .filter(|(_, told)| told.observing.is_some())
-        .map(|(instance, _)| instance)
-        .collect();
-    let (event, version) = match &carried.purpose {
+pub(super) fn carried_out(base: &Base, action: &Action, reclaimed: u64, report: &Report) -> Vec<Event> {
+    let Action { purpose, steps } = action;
+    let members: Vec<&Instance> =
+        report.instances_of(base).filter(|(_, told)| told.observing.is_some()).map(|(instance, _)| instance).collect();
+    let (event, version) = match purpose {
         Purpose::Promote(version) | Purpose::RollBack(version) => (None, Some(version)),
         Purpose::RestoreLatest(version) => (Some("restored"), Some(version)),
-        Purpose::RecordVersions(version) => (None, Some(version)),
+        Purpose::NamePromoted(version) | Purpose::RecordVersions(version) => (None, Some(version)),
         Purpose::DropLocalTag(version) | Purpose::KeepLocalImage(version) => (Some("cleaned"), Some(version)),
         Purpose::RemoveImage(version) => (Some("cleaned"), version.as_ref()),
     };
     tracing::info!(
-        image = %carried.base,
+        image = %base,
         version = version.map_or("", Version::as_str),
-        reclaimed = carried.reclaimed,
-        steps,
-        "{}",
-        carried.purpose
+        reclaimed,
+        steps = steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        "{purpose}",
     );
-    let image = carried.steps.iter().find_map(image_of);
+    let image = steps.iter().find_map(image_of);
     let Some(event) = event else { return Vec::new() };
     members
         .into_iter()
@@ -304,9 +318,17 @@ pub(super) fn carried_out(carried: &Carried, report: &Report) -> Vec<Event> {
             event,
             version: version.cloned(),
             image: image.cloned(),
-            detail: carried.purpose.to_string(),
+            reason: None,
+            detail: purpose.to_string(),
+            container: None,
+            exit_code: None,
         })
         .collect()
+}
+
+/// The images that an action is about.
+pub(super) fn images_of(action: &Action) -> impl Iterator<Item = ImageId> {
+    action.steps.iter().filter_map(image_of).copied()
 }
 
 fn image_of(step: &Step) -> Option<&ImageId> {

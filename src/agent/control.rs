@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::orders::{Reply, Request};
+use super::commands::{Reply, Request};
 
 /// The socket's name in the state directory.
 const SOCKET: &str = "control.sock";

@@ -9,22 +9,17 @@
 //! ```
 
 mod account;
+mod commands;
 mod control;
-mod core;
+mod error;
 mod observer;
-mod once;
-mod orders;
-mod pauses;
-mod retry;
+mod publisher;
 mod rows;
 mod service;
 mod service_manager;
 
-use imgmgrd_decision::execution;
-pub use once::{obey, run_once};
-pub(crate) use orders::known;
-pub use orders::{Answer, Reply, Request, UnknownFeature};
-pub use service::run;
-
-pub use self::core::AgentError;
-pub use observer::Observer;
+pub(crate) use commands::known;
+pub use commands::{Answer, Reply, Request, UnknownFeature};
+pub use error::AgentError;
+pub use observer::{Observer, interest};
+pub use service::{obey, run, run_once};

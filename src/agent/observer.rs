@@ -1,38 +1,50 @@
-//! Putting together what the databases, the engine and the files say.
+//! What the databases and files say, in the words of the decision.
 
-use std::sync::Arc;
-
+use crate::controller;
 use crate::database::Rows;
-use crate::decide::{Memory, NamedContainer, Observation};
-use crate::domain::{Base, IteratorExt as _, Value};
-use crate::engine::{Interest, Picture};
+use crate::decide::{Memory, NamedContainer, Observation, Policy};
+use crate::domain::{Base, Feature, ImageId, IteratorExt as _, Value};
+use crate::engine::Interest;
 use crate::files::{self, Loaded, RemoteCtrConfig};
+use crate::logging::LogLevel;
+use crate::policy_rows::{PolicyReader, PolicyRows};
 use crate::settings::PathSettings;
+use crate::state::{LastPolicy, StateDirectory};
+use std::collections::BTreeMap;
 
-/// The observation, kept from look to look so that only what has changed is put in anew.
+/// Reads the files, and puts together what they and the rows say.
 #[derive(Debug)]
 pub struct Observer {
     paths: PathSettings,
+    /// Without the engine's part.
     observation: Observation,
-    has_seen_engine: bool,
-    image_names: Loaded<std::collections::BTreeMap<crate::domain::Feature, Base>>,
-    packages: Loaded<std::collections::BTreeMap<crate::domain::Feature, Option<crate::domain::ImageId>>>,
+    policy: Policy,
+    policy_reader: PolicyReader,
+    last_policy: LastPolicy,
+    level: LogLevel,
+    image_names: Loaded<BTreeMap<Feature, Base>>,
+    packages: Loaded<BTreeMap<Feature, Option<ImageId>>>,
     remote_ctr_config: RemoteCtrConfig,
 }
 
 impl Observer {
-    /// Reads the files and has seen nothing else yet.
+    /// Reads the files, and the last good policy from the state directory.
     #[must_use]
-    pub fn new(paths: &PathSettings) -> Self {
+    pub fn new(paths: &PathSettings, directory: StateDirectory) -> Self {
+        let last_policy = LastPolicy::load(directory);
         let mut observer = Self {
             paths: paths.clone(),
             observation: Observation::default(),
-            has_seen_engine: false,
+            policy: Policy::default(),
+            policy_reader: PolicyReader::default(),
+            last_policy,
+            level: LogLevel::default(),
             image_names: Loaded::default(),
             packages: Loaded::default(),
             remote_ctr_config: RemoteCtrConfig::default(),
         };
         observer.reload(paths);
+        observer.policy_reader = observer.policy_reader.remembering(observer.last_policy.good());
         observer
     }
 
@@ -42,6 +54,7 @@ impl Observer {
         let remote_ctr_config = files::read_remote_ctr_config(&paths.remote_ctr_config);
         remote_ctr_config.log(None);
         self.remote_ctr_config = remote_ctr_config.value;
+        self.policy_reader.set_defaults(&self.remote_ctr_config);
         self.read_files();
     }
 
@@ -62,62 +75,55 @@ impl Observer {
         self.packages = packages;
     }
 
-    /// What `remote_ctr.config.json` has.
+    /// How long the pauses between retries may become.
     #[must_use]
-    pub fn remote_ctr_config(&self) -> &RemoteCtrConfig {
-        &self.remote_ctr_config
+    pub fn pauses(&self) -> controller::Pauses {
+        let RemoteCtrConfig { promotion_retry: promotion, clean_up_retry: clean_up, .. } = self.remote_ctr_config;
+        controller::Pauses { promotion, clean_up }
     }
 
-    /// Puts the rows in.
-    pub fn see_rows(&mut self, rows: &Rows) {
+    /// The log level that CONFIG_DB asks for.
+    #[must_use]
+    pub fn log_level(&self) -> LogLevel {
+        self.level
+    }
+
+    /// What the rows and files say. While CONFIG_DB is being loaded its rows mean nothing, and the policy that held goes on
+    /// holding.
+    #[must_use]
+    pub fn see(&mut self, rows: &Rows) -> controller::Rows {
         rows.fill(&mut self.observation);
-    }
-
-    /// Puts the engine's picture in.
-    pub fn see_picture(&mut self, picture: &Picture) {
-        self.observation.images = Arc::clone(&picture.images);
-        self.observation.containers = Arc::clone(&picture.containers);
-        self.has_seen_engine = true;
-    }
-
-    /// Whether the engine has been seen.
-    #[must_use]
-    pub fn has_seen_engine(&self) -> bool {
-        self.has_seen_engine
-    }
-
-    /// The observation.
-    #[must_use]
-    pub fn observation(&self) -> &Observation {
-        &self.observation
-    }
-
-    /// The observation, to be told what the agent itself knows.
-    pub fn observation_mut(&mut self) -> &mut Observation {
-        &mut self.observation
-    }
-
-    /// What is worth inspecting in the engine: all that belongs to the features that are to be owned by kube, and what
-    /// is remembered. On a switch without any, nothing.
-    #[must_use]
-    pub fn interest(&self, memory: &Memory) -> Interest {
-        let mut interest = Interest::default();
-        for instance in self.observation.instances_of_kube(memory) {
-            interest.bases.extend(self.observation.image_names.get(&instance.feature).cloned());
-            interest.features.extend(instance.container_name().parse());
-            interest.features.insert(instance.feature);
-        }
-        if interest.features.is_empty() {
-            return interest;
-        }
-        for state in self.observation.state.values() {
-            if let Value::Is(NamedContainer::Prefix(prefix)) = &state.container_id {
-                interest.containers.insert(prefix.to_string());
+        if rows.config_initialized() {
+            self.policy = self.policy_reader.read(&PolicyRows::from_keys(rows.policy()));
+            if let Err(error) = self.last_policy.save(self.policy_reader.good()) {
+                tracing::warn!(%error, "the policy cannot be remembered: a bad value would mean the default after a restart");
             }
+            self.level = rows.log_level().and_then(|word| word.parse().ok()).unwrap_or_default();
         }
-        // A unit whose image name only its container told stays known by what is remembered of it.
-        interest.bases.extend(memory.units.keys().cloned());
-        interest.images = memory.units.values().flat_map(|unit| unit.images.keys().cloned()).ordered();
-        interest
+        controller::Rows { observation: self.observation.clone(), policy: self.policy.clone() }
     }
+}
+
+/// What is worth inspecting in the engine: all that belongs to the features that are to be owned by kube, and what is
+/// remembered. On a switch without any, nothing.
+#[must_use]
+pub fn interest(observation: &Observation, memory: &Memory) -> Interest {
+    let mut interest = Interest::default();
+    for instance in observation.instances_of_kube(memory) {
+        interest.bases.extend(observation.image_names.get(&instance.feature).cloned());
+        interest.features.extend(instance.container_name().parse());
+        interest.features.insert(instance.feature);
+    }
+    if interest.features.is_empty() {
+        return interest;
+    }
+    for state in observation.state.values() {
+        if let Value::Is(NamedContainer::Prefix(prefix)) = &state.container_id {
+            interest.containers.insert(prefix.to_string());
+        }
+    }
+    // A unit whose image name only its container told stays known by what is remembered of it.
+    interest.bases.extend(memory.units.keys().cloned());
+    interest.images = memory.units.values().flat_map(|unit| unit.images.keys().cloned()).ordered();
+    interest
 }

@@ -181,7 +181,15 @@ mod tests {
         let published = owned(&image_row(&observing, &context(0), None, at(0)).expect("a row"));
         assert_eq!(image_row(&observing, &context(1), Some(&published), at(1)), None, "rounded otherwise");
         let (version, image) = ("2".parse().unwrap(), format!("sha256:{}", "1".repeat(64)).parse().unwrap());
-        observing.ended = Some(Ended { version, image, ending: Ending::Restarted, after: Age::from_seconds(1) });
+        let container = observing.container.unwrap();
+        observing.ended = Some(Ended {
+            version,
+            image,
+            container,
+            ending: Ending::Restarted,
+            exit_code: None,
+            after: Age::from_seconds(1),
+        });
         let row = image_row(&observing, &context(1), Some(&published), at(1)).expect("a row");
         assert_eq!(row["observing_since"], clock::format(at(1)));
     }

@@ -1,284 +1,365 @@
-//! `imgmgrd run`: looks when something changes or a deadline comes, and sleeps in between.
+//! The shell around the controller: turns the world into events, and effects into calls. It decides nothing.
 
-mod in_hand;
+mod lists;
+mod start;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use futures_util::FutureExt as _;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
+use super::AgentError;
+use super::account::Moment;
+use super::commands::{Reply, Request};
 use super::control::{Asked, Control};
-use super::core::{AgentError, Core, Decided, carry_out};
-use super::execution::{Execution, Went};
-use super::pauses::{Hold, Pace};
+use super::observer::{self, Observer};
+use super::publisher::Publisher;
 use super::service_manager::ServiceManager;
+use crate::StepOutcome;
 use crate::clock;
-use crate::database::{self, Databases};
-use crate::decide::{Action, Mark, Plan, Step};
-use crate::domain::{Base, IteratorExt as _};
-use crate::engine::{self, Engine, EngineError, Interest, Picture, State, Watcher};
+use crate::controller::{Controller, Effect, Event, ReadRequest, Reading};
+use crate::database::{DatabaseError, Databases, Published, UnitRows, Written};
+use crate::decide::Step;
+use crate::domain::Base;
+use crate::engine::{self, EngineError, Reader, UnitRead, UnitSnapshot};
+use crate::failpoint;
 use crate::logging::Logging;
 use crate::settings::{Overrides, Settings};
-use crate::state::StateDirectory;
-use in_hand::InHand;
+use crate::state::Store;
+use lists::Lists;
+pub use start::{obey, run, run_once};
 
 /// How often everything is read again though nothing was heard: notifications and event streams can be lost silently.
 const RESYNC: Duration = Duration::from_secs(10 * 60);
 
-/// How long a step under way may take once the agent is to stop. Steps are safe to be cut short, too; see promise 5.
+/// How long steps under way may take once the agent is to stop. They are safe to be cut short, too; see promise 5.
 const STOP_GRACE: Duration = Duration::from_millis(700);
 
-/// How long before a deadline what is to be acted on is read again, so that the reading delays nothing: an engine with
-/// hundreds of images takes some ten milliseconds for it.
-const LEAD: Duration = Duration::from_millis(40);
+/// How long a publication may take before the next one no longer waits for the rest of it.
+const PUBLISH_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Runs the agent until it is told to stop. `settings` were loaded with `overrides`, and are again on SIGHUP.
-///
-/// # Errors
-/// If it cannot start. Whatever goes away later is waited for.
-pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Logging>) -> Result<(), AgentError> {
-    let stop = stop_signals().map_err(AgentError::Signal)?;
-    let hangup = signal(SignalKind::hangup()).map_err(AgentError::Signal)?;
-    let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
-    let engine = Engine::connect(&settings.engine.host.to_string())?;
-    let directory = StateDirectory::open(&settings.paths.state_dir)?;
-    let core = Core::new(settings, directory, Databases::new(&config), logging)?;
-    let (interest, interested) = watch::channel(Interest::default());
-    let watcher = Arc::new(engine::watch(engine.clone(), interested));
-    let control = Control::listen(&settings.paths.state_dir).map_err(|error| {
-        tracing::warn!(%error, "no control socket: promote and rollback need the agent to be stopped");
-    });
-    let service = Service {
-        core,
-        engine,
-        engine_state: watcher.state(),
-        watcher,
-        interest,
-        generation: 0,
-        has_rows: false,
-        latest: None,
-        acting: Acting::Idle,
-        hold: Hold::default(),
-        unsaved: Hold::default(),
-        carried_out: Plan::default(),
-        acted_on: BTreeSet::new(),
-        shown_by: 0,
-        control: control.ok(),
-        ordered: None,
-        pace: Pace::default(),
-        resync_at: Instant::now() + RESYNC,
-        settings: settings.clone(),
-        overrides: overrides.clone(),
-        hangup,
-        manager: ServiceManager::new(),
-    };
-    service.run(stop).await
+/// How many events are taken note of before anything is done about them.
+const MOST_AT_ONCE: usize = 256;
+
+/// The controller and everything that it has to do with.
+struct Shell {
+    controller: Controller,
+    databases: Databases,
+    observer: Observer,
+    reader: Reader,
+    lists: Lists,
+    store: Store,
+    publisher: Publisher,
+    /// Whose level CONFIG_DB sets.
+    logging: Option<Arc<Logging>>,
+    /// Calls under way, each a task of its own: none waits for another.
+    calls: JoinSet<Ended>,
+    publishing: Publishing,
+    /// Who waits for the answer to a command.
+    asked: BTreeMap<u64, oneshot::Sender<Reply>>,
+    commands: u64,
+    resync_at: Option<Instant>,
+    /// As they were at the start.
+    settings: Settings,
+    overrides: Overrides,
+    manager: ServiceManager,
 }
 
-/// What the agent is doing about a plan.
-enum Acting {
-    /// Nothing.
-    Idle,
-    /// Reading again what these units are about to be acted on for.
-    Confirming(BTreeSet<Base>, JoinHandle<Result<Picture, EngineError>>),
-    /// Carrying out a step.
-    Executing(Box<Execution>, JoinHandle<Went>),
+/// How far a publication is.
+#[derive(Default)]
+struct Publishing {
+    /// How many servers have not answered yet.
+    parts: usize,
+    has_failed: bool,
+    /// When not to wait any longer.
+    until: Option<Instant>,
 }
 
-/// What there is to do.
-enum Wake {
+/// What there is to take note of.
+enum Input {
     Stop,
     Rows,
-    Engine,
+    Lists(Result<(), EngineError>),
+    Call(Result<Ended, JoinError>),
     Due,
-    Unsaved,
+    Impatient,
     Resync,
     Reload,
     Ping,
     Asked(Asked),
-    Confirmed(Result<Picture, EngineError>),
-    Stepped(Went),
 }
 
-struct Service {
-    core: Core,
-    engine: Engine,
-    engine_state: watch::Receiver<State>,
-    watcher: Arc<Watcher>,
-    interest: watch::Sender<Interest>,
-    generation: u64,
-    has_rows: bool,
-    latest: Option<Decided>,
-    acting: Acting,
-    hold: Hold,
-    /// When to look again after a look that could not be remembered: nobody tells when there is room on the disk.
-    unsaved: Hold,
-    /// The plan that was carried out last. If the next look asks for the very same again, it had no effect.
-    carried_out: Plan,
-    /// The units of which no picture shows yet what was done to them.
-    acted_on: BTreeSet<Base>,
-    /// The answer of the watcher that will show it.
-    shown_by: u64,
-    control: Option<Control>,
-    /// What an operator asked for and was not told yet what came of.
-    ordered: Option<InHand>,
-    pace: Pace,
-    resync_at: Instant,
-    /// As they were at the start.
-    settings: Settings,
-    overrides: Overrides,
-    /// SIGHUP: the files are to be read again.
-    hangup: Signal,
-    manager: ServiceManager,
+/// A call that has ended.
+enum Ended {
+    Read { base: Base, rows: Result<UnitRows, DatabaseError>, engine: Result<UnitSnapshot, EngineError> },
+    Step { base: Base, outcome: StepOutcome },
+    Publication(Published),
 }
 
-impl Service {
-    async fn run(mut self, mut stop: [Signal; 2]) -> Result<(), AgentError> {
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
-        loop {
-            let wake = self.wake(&mut stop).await;
-            if matches!(wake, Wake::Stop) {
-                break;
+/// From where inputs come besides databases, engine and calls.
+trait World {
+    /// Completes with the next input. May be cancelled.
+    fn next(&mut self) -> impl Future<Output = Input>;
+}
+
+impl Shell {
+    /// Takes note of what happens, and does what the controller asks for, until it is told to stop or `is_done`.
+    ///
+    /// # Errors
+    /// If a task has panicked, or, where nothing is followed, if the engine cannot be read.
+    async fn drive(&mut self, world: &mut impl World, is_done: impl Fn(&Self) -> bool) -> Result<(), AgentError> {
+        self.see_rows();
+        self.carry_out();
+        while !is_done(self) {
+            let mut input = self.next(world).await;
+            for _ in 0..MOST_AT_ONCE {
+                if matches!(input, Input::Stop) {
+                    return Ok(());
+                }
+                self.take(input)?;
+                match self.next(world).now_or_never() {
+                    Some(another) => input = another,
+                    None => break,
+                }
             }
-            // Redis may hang while it is read or written: a stop does not wait for that.
-            tokio::select! {
-                biased;
-                () = stopped(&mut stop) => break,
-                () = self.handle(wake) => {}
-            }
+            self.carry_out();
         }
-        self.manager.stopping();
-        self.finish().await;
-        tracing::info!("stopped");
         Ok(())
     }
 
-    async fn handle(&mut self, wake: Wake) {
-        match wake {
-            Wake::Stop => {}
-            Wake::Rows => self.rows_changed().await,
-            Wake::Engine => self.engine_changed().await,
-            Wake::Due => self.confirm(),
-            Wake::Unsaved => {
-                self.unsaved.until = None;
-                self.look().await;
-            }
-            Wake::Resync => self.resync(),
-            Wake::Reload => self.reload().await,
-            Wake::Ping => self.manager.ping(),
-            Wake::Asked(asked) => self.asked(asked).await,
-            Wake::Confirmed(Ok(picture)) => self.confirmed(&picture).await,
-            Wake::Confirmed(Err(error)) => self.not_confirmed(&error).await,
-            Wake::Stepped(went) => self.stepped(went).await,
-        }
-    }
-
-    /// Sleeps until there is something to do.
-    async fn wake(&mut self, stop: &mut [Signal; 2]) -> Wake {
-        let due = self.due();
-        let pause = self.pace.until();
+    /// Sleeps until there is something to take note of.
+    async fn next(&mut self, world: &mut impl World) -> Input {
+        let due = self.controller.next_wake().map(|at| Instant::now() + at.saturating_sub(clock::since_boot()));
         let ping = self.manager.ping_at();
-        let unsaved = self.unsaved.until;
         tokio::select! {
             biased;
-            () = stopped(stop) => Wake::Stop,
-            () = sleep_until_some(ping), if ping.is_some() => Wake::Ping,
-            wake = acted(&mut self.acting) => wake,
-            () = sleep_until_some(due), if due.is_some() => Wake::Due,
-            () = sleep_until_some(unsaved), if unsaved.is_some() => Wake::Unsaved,
-            changed = self.engine_state.changed() => match changed {
-                Ok(()) => Wake::Engine,
-                // The watcher ends only with this service.
-                Err(_) => Wake::Stop,
-            },
-            () = async { sleep_until(pause).await; self.core.databases.changed().await } => Wake::Rows,
-            Some(asked) = next_request(&mut self.control), if self.ordered.is_none() => Wake::Asked(asked),
-            Some(()) = self.hangup.recv() => Wake::Reload,
-            () = sleep_until(self.resync_at) => Wake::Resync,
+            input = world.next() => input,
+            () = sleep_until_some(ping) => Input::Ping,
+            Some(ended) = self.calls.join_next() => Input::Call(ended),
+            () = sleep_until_some(due) => Input::Due,
+            read = self.lists.changed() => Input::Lists(read),
+            () = self.databases.changed() => Input::Rows,
+            () = sleep_until_some(self.publishing.until) => Input::Impatient,
+            () = sleep_until_some(self.resync_at) => Input::Resync,
         }
     }
 
-    /// When each deadline comes, and what for.
-    fn deadlines(&self) -> impl Iterator<Item = (Instant, &Mark)> {
-        let (since_boot, now) = (clock::since_boot(), Instant::now());
-        let wakes = self.latest.iter().flat_map(|decided| &decided.report.wakes);
-        wakes.filter_map(move |wake| {
-            let stamp = self.core.store.stamp(&wake.mark)?;
-            let at = stamp + Duration::from_secs(u64::from(wake.age.seconds()));
-            Some((now + at.saturating_sub(since_boot), &wake.mark))
-        })
-    }
-
-    /// When the next deadline comes.
-    fn deadline(&self) -> Option<Instant> {
-        self.deadlines().map(|(at, _)| at).min()
-    }
-
-    /// The units that are about to be acted on: now, or at a deadline that comes by `until`.
-    fn about_to_act(&self, until: Instant) -> BTreeSet<Base> {
-        let Some(decided) = &self.latest else { return BTreeSet::new() };
-        let imminent = self.deadlines().filter(|(at, _)| *at <= until).filter_map(|(_, mark)| match mark {
-            Mark::Image { base, .. } => Some(base),
-            Mark::Takeover(mark) => decided.report.instances.get(&mark.instance)?.base.as_ref(),
-        });
-        let due = self.core.due(&decided.plan).units.into_keys();
-        imminent.cloned().chain(due).chain(self.ordered_bases(decided)).ordered()
-    }
-
-    /// When to read again what is to be acted on: a moment before a deadline, or when a retry is due; never while a plan
-    /// is being carried out, which ends in another look.
-    fn due(&self) -> Option<Instant> {
-        let decided = self.latest.as_ref().filter(|_| matches!(self.acting, Acting::Idle))?;
-        let before_deadline = self.deadline().map(|at| at.checked_sub(LEAD).unwrap_or(at));
-        let retry = self.core.retries.next_due(decided.plan.units.keys());
-        // A plan that is due and not confirmed was held up.
-        let held_up = self.hold.until.filter(|_| !self.core.due(&decided.plan).is_empty());
-        let due = before_deadline.into_iter().chain(retry).chain(held_up).min();
-        due.map(|due| self.hold.until.map_or(due, |until| due.max(until)))
-    }
-
-    async fn rows_changed(&mut self) {
-        self.pace.looked();
-        let read = self.core.databases.read().await;
-        // What went wrong was logged by the connection; the rows of other servers were read.
-        self.has_rows |= read.is_ok();
-        if self.has_rows {
-            self.core.see_rows();
-            self.tell_interest();
-            self.look().await;
-        }
-    }
-
-    async fn engine_changed(&mut self) {
-        let state = self.engine_state.borrow_and_update().clone();
-        if state.generation != self.generation {
-            self.generation = state.generation;
-            // Something happened on the engine: what was in use may not be any more.
-            self.core.observer.observation_mut().refused.clear();
-        }
-        if let Some(picture) = &state.picture {
-            self.hold.end();
-            if state.answers >= self.shown_by && !matches!(self.acting, Acting::Executing(..)) {
-                self.acted_on.clear();
+    fn take(&mut self, input: Input) -> Result<(), AgentError> {
+        match input {
+            Input::Stop => {}
+            Input::Rows => self.see_rows(),
+            Input::Lists(read) => {
+                read?;
+                self.see_lists();
             }
-            self.core.see_picture(picture);
-            self.look().await;
+            Input::Call(ended) => self.ended(ended.map_err(AgentError::Panicked)?),
+            Input::Due => self.tell(Event::Wake),
+            Input::Impatient => self.published(),
+            Input::Resync => self.resync(),
+            Input::Reload => self.reload(),
+            Input::Ping => self.manager.ping(),
+            Input::Asked(asked) => self.asked(asked),
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.controller.handle(event, clock::since_boot());
+    }
+
+    fn see_rows(&mut self) {
+        let rows = self.observer.see(self.databases.rows());
+        if let Some(logging) = &self.logging {
+            logging.set_level(self.observer.log_level());
+        }
+        self.tell(Event::Rows(Box::new(rows)));
+        self.lists.set_interest(observer::interest(self.controller.observation(), self.controller.memory()));
+    }
+
+    fn see_lists(&mut self) {
+        let event = self.lists.see();
+        if matches!(event, Event::Engine(_)) {
+            let saved = self.store.remember_versions(&self.reader.versions());
+            self.publisher.tell_saved(&saved);
+        }
+        self.tell(event);
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::Step { base, outcome } => self.tell(Event::Stepped { base, outcome }),
+            Ended::Publication(published) => {
+                for refused in &published.not_written {
+                    tracing::debug!(error = %refused.error, "not published; it is tried again");
+                }
+                self.databases.apply_published(&published);
+                self.publisher.published(&published);
+                let has_failed = !published.not_written.is_empty();
+                if self.publishing.parts > 0 {
+                    self.publishing.has_failed |= has_failed;
+                    self.publishing.parts -= 1;
+                    if self.publishing.parts == 0 {
+                        self.published();
+                    }
+                } else if has_failed {
+                    // Nobody has waited for it any longer.
+                    self.tell(Event::Published { is_complete: false });
+                }
+            }
+            Ended::Read { base, rows, engine } => {
+                let rows = rows.map(|rows| {
+                    self.databases.apply(rows);
+                    self.observer.see(self.databases.rows())
+                });
+                let reading = match (rows, engine) {
+                    (Err(error), _) => Err(format!("Redis cannot be read: {error}")),
+                    (Ok(_), Err(error)) => Err(format!("the engine cannot be read: {error}")),
+                    (Ok(rows), Ok(UnitSnapshot { containers, references, .. })) => {
+                        let latest = references.into_values().next().flatten();
+                        Ok(Box::new(Reading { rows, containers, latest }))
+                    }
+                };
+                self.tell(Event::Read { base, reading });
+            }
+        }
+    }
+
+    /// Does what the controller asks for. What it asks of the disk is answered at once.
+    fn carry_out(&mut self) {
+        loop {
+            let effects = self.controller.effects(clock::since_boot());
+            if effects.is_empty() {
+                break;
+            }
+            effects.into_iter().for_each(|effect| self.act(effect));
+        }
+        self.lists.set_interest(observer::interest(self.controller.observation(), self.controller.memory()));
+    }
+
+    fn act(&mut self, effect: Effect) {
+        match effect {
+            Effect::ReadEngine => self.lists.read_again(),
+            Effect::ReadUnit { base, request } => self.read_unit(base, request),
+            Effect::Found(report) => self.publisher.found(&report, self.databases.rows()),
+            Effect::Save => {
+                failpoint::reach(failpoint::BEFORE_SAVE);
+                let saved = self.store.save(self.controller.memory());
+                failpoint::reach(failpoint::AFTER_SAVE);
+                self.publisher.tell_saved(&saved);
+                self.tell(Event::Saved(saved.map(drop).map_err(|error| error.to_string())));
+            }
+            Effect::Step { base, step } => self.step(base, step),
+            Effect::Acted(acted) => self.publisher.acted(&acted, &self.controller, self.databases.rows()),
+            Effect::Refused { base, violation } => {
+                tracing::error!(image = %base, violation, "plan refused: it would break a promise; please report this");
+            }
+            Effect::Publish => self.publish(),
+            Effect::SaveMarks => {
+                let saved = self.store.save_marks(self.controller.memory(), self.controller.stamps());
+                self.publisher.tell_saved(&saved);
+            }
+            Effect::Answer { id, answers } => {
+                if let Some(asked) = self.asked.remove(&id) {
+                    // Whoever asked may have gone away since; nobody is left to tell then.
+                    let _ = asked.send(Reply::answers(answers));
+                }
+            }
+        }
+    }
+
+    fn read_unit(&mut self, base: Base, request: ReadRequest) {
+        let ReadRequest { instances, containers, names, every_container: all_containers, latest } = request;
+        let rows = self.databases.read_unit(&instances.into_iter().collect::<Vec<_>>());
+        let references = [latest].into_iter().collect();
+        let engine = self.reader.read_unit(UnitRead { containers, names, references, all_containers });
+        self.calls.spawn(async move {
+            let (rows, engine) = tokio::join!(rows, engine);
+            Ended::Read { base, rows, engine }
+        });
+    }
+
+    fn step(&mut self, base: Base, step: Step) {
+        tracing::debug!(image = %base, %step, "doing");
+        if let Step::RecordVersions { row, container_id, stable, last } = &step {
+            let record = self.databases.record_versions(row, container_id, stable, last.as_ref());
+            self.calls.spawn(async move { Ended::Step { base, outcome: recorded(record).await } });
+        } else {
+            let engine = self.reader.engine().clone();
+            self.calls.spawn(async move { Ended::Step { base, outcome: engine::execute(&engine, &step).await } });
+        }
+    }
+
+    /// Writes what STATE_DB does not say yet, to each server on its own.
+    fn publish(&mut self) {
+        let moment = Moment::now();
+        let changes = self.publisher.changes(&self.controller, self.databases.rows(), moment);
+        failpoint::reach(failpoint::BEFORE_PUBLISH);
+        let parts = self.databases.publish_each(changes);
+        self.publishing = Publishing { parts: parts.len(), has_failed: false, until: None };
+        if parts.is_empty() {
+            return self.published();
+        }
+        self.publishing.until = Some(Instant::now() + PUBLISH_PATIENCE);
+        for part in parts {
+            self.calls.spawn(async move {
+                let published = part.await;
+                failpoint::reach(failpoint::AFTER_PUBLISH);
+                Ended::Publication(published)
+            });
+        }
+    }
+
+    /// All servers have answered, or it is not waited for them any longer.
+    fn published(&mut self) {
+        let Publishing { has_failed, .. } = std::mem::take(&mut self.publishing);
+        self.manager.published(self.controller.report(), self.lists.unreachable().is_none());
+        self.tell(Event::Published { is_complete: !has_failed });
+    }
+
+    fn asked(&mut self, Asked { request, reply }: Asked) {
+        if let Err((reply, refusal)) = self.command(&request, reply) {
+            // As above.
+            let _ = reply.send(Reply::Refused(refusal));
+        }
+    }
+
+    /// Tells the controller of a command.
+    fn command(
+        &mut self,
+        request: &Request,
+        reply: oneshot::Sender<Reply>,
+    ) -> Result<(), (oneshot::Sender<Reply>, String)> {
+        if !self.controller.is_ready() || self.lists.unreachable().is_some() {
+            let refusal = "the engine or Redis cannot be read right now; imgmgrd doctor says why";
+            return Err((reply, refusal.to_owned()));
+        }
+        match request.features(self.controller.observation(), self.controller.memory()) {
+            Err(unknown) => Err((reply, unknown.to_string())),
+            Ok(features) => {
+                self.commands += 1;
+                self.asked.insert(self.commands, reply);
+                let order = request.order.clone();
+                self.tell(Event::Command { id: self.commands, order, features });
+                Ok(())
+            }
         }
     }
 
     fn resync(&mut self) {
-        self.resync_at = Instant::now() + RESYNC;
-        self.core.observer.read_files();
-        self.core.databases.mark_everything();
-        self.watcher.resync();
+        self.resync_at = Some(Instant::now() + RESYNC);
+        self.observer.read_files();
+        self.databases.mark_everything();
+        self.lists.resync();
+        self.see_rows();
     }
 
     /// Reads again what was read at the start. What cannot be changed in a running agent is said.
-    async fn reload(&mut self) {
+    fn reload(&mut self) {
         self.manager.reloading();
         match Settings::load(&self.overrides) {
             Ok(settings) => {
@@ -287,241 +368,54 @@ impl Service {
                 if settings.redis != old.redis || settings.engine != old.engine || !is_same_place {
                     tracing::warn!("a change of redis.*, engine.host or paths.state_dir takes a restart of the agent");
                 }
-                self.core.reload(&settings.paths);
+                self.observer.reload(&settings.paths);
+                self.controller.set_pauses(self.observer.pauses());
                 tracing::info!("reloaded");
             }
             Err(error) => tracing::error!(%error, "not reloaded; the settings stay as they were"),
         }
         self.resync();
-        self.look().await;
         self.manager.reloaded();
     }
 
-    fn tell_interest(&self) {
-        let interest = self.core.interest();
-        self.interest.send_if_modified(|current| {
-            let is_other = *current != interest;
-            *current = interest;
-            is_other
-        });
-    }
-
-    /// Decides and publishes on what is known; a plan has to be confirmed before it is carried out. Whether there is a
-    /// new decision.
-    async fn look(&mut self) -> bool {
-        if !self.has_rows || !self.core.observer.has_seen_engine() {
-            return false;
-        }
-        let Ok(decided) = self.core.look(&self.acted_on) else {
-            // Looks that something else is the cause of do not make the pause longer.
-            if self.unsaved.until.is_none() {
-                self.unsaved.extend();
+    /// Begins nothing more, and lets steps under way end for a moment.
+    async fn stop(&mut self, control: Option<Control>) {
+        self.manager.stopping();
+        self.tell(Event::Stop);
+        self.carry_out();
+        let end = Instant::now() + STOP_GRACE;
+        while self.controller.steps().next().is_some() {
+            tokio::select! {
+                Some(Ok(ended)) = self.calls.join_next() => self.ended(ended),
+                () = sleep_until(end) => break,
+                else => break,
             }
-            return false;
-        };
-        self.unsaved.end();
-        self.tell_interest();
-        let busy = self.busy(&decided);
-        self.publish(&decided, &busy).await;
-        let is_due = !self.core.due(&decided.plan).is_empty();
-        self.latest = Some(decided);
-        self.answer_unless_due();
-        if is_due {
-            self.confirm();
+            self.carry_out();
         }
-        true
-    }
-
-    /// The units of which nothing is published now: they are, or are about to be, acted on.
-    fn busy(&self, decided: &Decided) -> BTreeSet<Base> {
-        let mut busy: BTreeSet<Base> = self.core.due(&decided.plan).units.into_keys().ordered();
-        if let Acting::Executing(execution, _) = &self.acting {
-            busy.extend(execution.units.iter().cloned());
-        }
-        busy
-    }
-
-    async fn publish(&mut self, decided: &Decided, busy: &BTreeSet<Base>) {
-        // A failure was logged by the connection, whose recovery leads to another look.
-        let _: Result<(), _> = self.core.publish(decided, busy).await;
-        self.core.save_marks();
-        self.manager.published(&decided.report, self.engine_state.borrow().picture.is_some());
-    }
-
-    /// Reads again what is to be acted on, unless something is being acted on. A deadline that is about to come is
-    /// waited for.
-    fn confirm(&mut self) {
-        let now = Instant::now();
-        if !matches!(self.acting, Acting::Idle) || self.hold.is_on() {
-            return;
-        }
-        self.core.observer.read_files();
-        let at = self.deadline().filter(|at| *at <= now + LEAD).unwrap_or(now);
-        if at > now {
-            self.core.prepare(at - now);
-        }
-        let bases = self.about_to_act(now + LEAD);
-        let containers = self.latest.iter().flat_map(|decided| decided.report.instances.values());
-        let containers = containers.filter(|told| told.base.as_ref().is_some_and(|base| bases.contains(base)));
-        let containers = containers.filter_map(|told| told.container).ordered();
-        let (watcher, interest) = (Arc::clone(&self.watcher), self.core.interest());
-        let task = tokio::spawn(async move { watcher.fresh_at(at, &interest, &containers).await });
-        self.acting = Acting::Confirming(bases, task);
-    }
-
-    /// Decides on what was read right now, and begins to act on the units that it was read for.
-    async fn confirmed(&mut self, picture: &Picture) {
-        let Acting::Confirming(bases, _) = std::mem::replace(&mut self.acting, Acting::Idle) else { return };
-        if self.core.databases.read_again().await.is_err() {
-            self.hold.extend(); // Nothing is acted on.
-            self.put_off_order("Redis cannot be read");
-            return;
-        }
-        self.core.see_rows();
-        self.core.see_picture(picture);
-        self.tell_interest();
-        let Ok(decided) = self.core.look(&BTreeSet::new()) else {
-            // The memory cannot be saved: without a pause, a deadline that has passed would lead here again at once.
-            self.hold.extend();
-            self.put_off_order("the memory cannot be saved");
-            return;
-        };
-        self.hold.end();
-        let had_no_effect =
-            |(base, actions): &(&Base, &Vec<Action>)| self.carried_out.units.get(*base) == Some(*actions);
-        for (base, _) in decided.plan.units.iter().filter(had_no_effect) {
-            self.core.postpone(base);
-        }
-        let mut plan = self.core.due(&decided.plan);
-        let busy = plan.units.keys().cloned().ordered();
-        plan.units.retain(|base, _| bases.contains(base));
-        self.note_confirmed(&bases, &decided);
-        self.take_in_hand(&decided, &mut plan);
-        self.carried_out = plan.clone();
-        if !plan.is_empty() {
-            let execution = self.core.begin(plan);
-            self.acted_on.clone_from(&execution.units);
-            self.begin(execution);
-        }
-        self.publish(&decided, &busy).await;
-        let is_all = busy.iter().all(|base| bases.contains(base));
-        self.latest = Some(decided);
-        self.answer_unless_due();
-        if !is_all {
-            // A unit came due in the meantime; what it depends on was not read. While others are acted on, this waits.
-            self.confirm();
-        }
-    }
-
-    /// The engine could not be read: nothing is acted on for a while, unless it comes back sooner.
-    async fn not_confirmed(&mut self, error: &EngineError) {
-        self.acting = Acting::Idle;
-        self.hold.extend();
-        self.hold.tell(error);
-        self.put_off_order(&format!("the engine cannot be read: {error}"));
-        if let Some(decided) = self.latest.take() {
-            self.publish(&decided, &BTreeSet::new()).await;
-            self.latest = Some(decided);
-        }
-    }
-
-    fn begin(&mut self, execution: Execution) {
-        if let Some(step) = execution.step().cloned() {
-            let task = self.start(&step);
-            self.acting = Acting::Executing(Box::new(execution), task);
-        }
-    }
-
-    /// Starts a step of the engine's; one of Redis's is taken up when the task, which has nothing to do, has ended.
-    fn start(&self, step: &Step) -> JoinHandle<Went> {
-        let (engine, step) = (self.engine.clone(), step.clone());
-        tokio::spawn(async move {
-            match step {
-                Step::RecordVersions { .. } => Went::Done { reclaimed: 0 },
-                step => carry_out(engine, step).await,
-            }
-        })
-    }
-
-    async fn stepped(&mut self, went: Went) {
-        let Acting::Executing(mut execution, _) = std::mem::replace(&mut self.acting, Acting::Idle) else { return };
-        let went = match execution.step().cloned() {
-            Some(Step::RecordVersions { row, stable, last, .. }) => {
-                self.core.record_versions(&row, &stable, last.as_ref()).await
-            }
-            _ => went,
-        };
-        execution.note(went);
-        if execution.step().is_some() {
-            self.begin(*execution);
-            return;
-        }
-        // What failed or was skipped is postponed for that already.
-        let has_had_a_setback =
-            |base: &Base| execution.failed.contains_key(base) || execution.skipped.contains_key(base);
-        self.carried_out.units.retain(|base, _| !has_had_a_setback(base));
-        if let Some(decided) = self.latest.take() {
-            self.answer_after(&execution);
-            if self.core.conclude(*execution, &decided).await.is_err() {
-                tracing::debug!("what was done could not be recorded; the next look finds it");
-            }
-            self.latest = Some(decided);
-        }
-        // Look again, on what is there now.
-        self.shown_by = self.watcher.look_again();
-    }
-
-    /// Lets a step under way end, for a moment, and tells who waits.
-    async fn finish(&mut self) {
-        if let Acting::Executing(_, task) = &mut self.acting {
-            let _: Result<_, _> = timeout(STOP_GRACE, task).await;
-        }
-        self.core.save_marks();
-        // Who waits for an answer gets one: their tasks run once more before they end with the runtime.
-        self.put_off_order("the agent is stopping");
-        drop(self.control.take());
+        drop(control);
+        // Who waits for an answer gets it: their tasks run once more before they end with the runtime.
         tokio::task::yield_now().await;
     }
 }
 
-/// The end of what is being done about a plan.
-async fn acted(acting: &mut Acting) -> Wake {
-    match acting {
-        Acting::Idle => std::future::pending().await,
-        Acting::Confirming(_, task) => match task.await {
-            Ok(picture) => Wake::Confirmed(picture),
-            Err(_) => Wake::Stop,
-        },
-        Acting::Executing(_, task) => match task.await {
-            Ok(went) => Wake::Stepped(went),
-            Err(_) => Wake::Stop,
-        },
+/// How a write of versions went.
+async fn recorded(record: impl Future<Output = Result<Written, DatabaseError>>) -> StepOutcome {
+    let fault =
+        |place| failpoint::reach(place).map(|fault| StepOutcome::Failed(format!("{fault:?} (failpoint {place})")));
+    if let Some(failed) = fault(failpoint::BEFORE_STEP) {
+        return failed;
     }
-}
-
-async fn next_request(control: &mut Option<Control>) -> Option<Asked> {
-    match control {
-        Some(control) => control.next().await,
-        None => std::future::pending().await,
-    }
+    let outcome = match record.await {
+        Ok(Written::Changed | Written::Unchanged | Written::RowGone) => StepOutcome::DONE,
+        Ok(Written::RowChanged) => StepOutcome::Changed("the row is about another container now".to_owned()),
+        Err(error) => StepOutcome::Failed(error.to_string()),
+    };
+    fault(failpoint::AFTER_STEP).unwrap_or(outcome)
 }
 
 async fn sleep_until_some(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
-    }
-}
-
-/// SIGTERM, by which systemd stops a service, and SIGINT, by which a person does.
-fn stop_signals() -> std::io::Result<[Signal; 2]> {
-    Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?])
-}
-
-/// Completes when the process is told to stop.
-async fn stopped([terminate, interrupt]: &mut [Signal; 2]) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }

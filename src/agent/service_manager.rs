@@ -36,6 +36,11 @@ impl ServiceManager {
         manager
     }
 
+    /// No manager: for a command.
+    pub(super) fn nobody() -> Self {
+        Self { is_there: false, is_ready: false, watchdog: None, ping_at: None, status: String::new() }
+    }
+
     /// When the next sign of life is due.
     pub(super) fn ping_at(&self) -> Option<Instant> {
         self.ping_at

@@ -19,16 +19,26 @@ pub(super) struct Event {
     pub(super) instance: String,
     /// The event's number, which only grows.
     pub(super) number: u64,
-    /// When, in UTC.
+    /// When, in UTC; the last time, if it happened again and again.
     pub(super) time: String,
+    /// How often: what repeats is told once.
+    pub(super) count: u64,
+    /// When it happened first, if it happened again and again.
+    pub(super) first_time: Option<String>,
     /// What: promoted, cleaned, failed, held, rolled back, ...
     pub(super) event: String,
     /// The version.
     pub(super) version: Option<String>,
     /// Its image.
     pub(super) image_id: Option<String>,
+    /// Why, as a short word that stays the same from release to release.
+    pub(super) reason: Option<String>,
     /// More of it, for people.
     pub(super) detail: String,
+    /// The container that it happened to.
+    pub(super) container_id: Option<String>,
+    /// The exit code of that container.
+    pub(super) exit_code: Option<i64>,
 }
 
 /// The events of one feature's instances or of all, newest first.
@@ -57,10 +67,15 @@ fn events(history: &History, feature: Option<&str>) -> Vec<Event> {
             instance: instance.to_owned(),
             number: entry.n,
             time: entry.time.clone(),
+            count: entry.count,
+            first_time: entry.first_time.clone(),
             event: entry.event.event.clone(),
             version: some(&entry.event.version),
             image_id: some(&entry.event.image_id),
+            reason: entry.event.reason.clone(),
             detail: entry.event.detail.clone(),
+            container_id: entry.event.container_id.clone(),
+            exit_code: entry.event.exit_code,
         })
         .collect();
     events.sort_by(|one, other| (&other.time, other.number).cmp(&(&one.time, one.number)));
@@ -83,12 +98,15 @@ fn render(events: &[Event]) -> String {
     if events.is_empty() {
         return "Nothing has happened yet.\n".to_owned();
     }
-    let mut table = table::table(&["TIME", "FEATURE", "EVENT", "VERSION", "DETAIL"]);
+    let mut table = table::table(&["TIME", "FEATURE", "EVENT", "VERSION", "COUNT", "DETAIL"]);
     for event in events {
         let version = table::optional(event.version.as_ref());
-        table.add_row(
-            [&event.time, &event.instance, &event.event, &version, &event.detail].map(|text| Cell::new(plain(text))),
-        );
+        let count = match &event.first_time {
+            Some(first) => format!("{} since {first}", event.count),
+            None => event.count.to_string(),
+        };
+        let cells = [&event.time, &event.instance, &event.event, &version, &count, &event.detail];
+        table.add_row(cells.map(|text| Cell::new(plain(text))));
     }
     table::render(&table)
 }

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::agent::{AgentError, Observer};
+use crate::agent::{self, AgentError, Observer};
 use crate::clock;
 use crate::database::{self, Databases};
 use crate::decide::{Decision, Image, decide};
 use crate::domain::ImageId;
-use crate::engine::{Dirty, Engine, Interest, Reader};
-use crate::policy_rows::{PolicyReader, PolicyRows};
+use crate::engine::{Engine, Reader};
 use crate::settings::Settings;
-use crate::state::{LastPolicy, StateDirectory, Store};
+use crate::state::{self, StateDirectory, Store};
 
 /// What a command has seen.
 pub(super) struct Look {
@@ -26,26 +25,23 @@ impl Look {
     pub(super) async fn take(settings: &Settings) -> Result<Self, AgentError> {
         let config = database::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
         let databases = Databases::connect_once(&config).await?;
-        let mut observer = Observer::new(&settings.paths);
-        observer.see_rows(databases.rows());
         let directory = StateDirectory::read_only(&settings.paths.state_dir);
-        let last_policy = LastPolicy::load(directory.clone());
-        let mut policy_reader = PolicyReader::new(observer.remote_ctr_config()).remembering(last_policy.good());
-        let policy = policy_reader.read(&PolicyRows::from_keys(databases.rows().policy()));
+        let rows = Observer::new(&settings.paths, directory.clone()).see(databases.rows());
+        let mut observation = rows.observation;
 
         let boot_id = clock::boot_id().map_err(AgentError::Boot)?;
-        let store = Store::load(directory, &boot_id);
-        let engine = Engine::connect(&settings.engine.host.to_string())?;
+        let (store, memory, stamps) = Store::load(directory, &boot_id, clock::since_boot());
+        let engine = Engine::new(settings.engine.host.clone());
         // People ask about every feature's images, not only about those that a decision needs.
-        let mut interest: Interest = observer.interest(store.memory());
-        interest.bases.extend(observer.observation().image_names.values().cloned());
+        let mut interest = agent::interest(&observation, &memory);
+        interest.bases.extend(observation.image_names.values().cloned());
         interest.everything = true;
-        let picture = Reader::new(engine).read(Dirty::everything(), &interest).await?;
-        observer.see_picture(&picture);
+        let snapshot = Reader::with_versions(engine, store.versions()).read(&interest).await?;
+        (observation.images, observation.containers) = (snapshot.images, snapshot.containers);
 
         // The agent's memory is as it was left; if it runs, what stands is in there.
-        let now = store.now(clock::since_boot());
-        let decision = decide(observer.observation(), store.memory(), &policy, &now);
-        Ok(Self { decision, images: picture.images })
+        let now = state::ages(&stamps, clock::since_boot());
+        let decision = decide(&observation, &memory, &rows.policy, &now);
+        Ok(Self { decision, images: observation.images })
     }
 }

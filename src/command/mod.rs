@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::agent::{self, AgentError};
 use crate::decide::{Decision, Order, Report};
-use crate::domain::{Base, Feature};
+use crate::domain::{Base, Feature, Version};
 use crate::logging::{Logging, LoggingError, plain};
 use crate::settings::{Overrides, Settings, SettingsError};
 use completion::Shell;
@@ -113,11 +113,15 @@ enum OnSwitch {
     ///
     /// The version that runs is held, over restarts and reboots, until another one takes over or it is promoted by hand.
     /// What runs is not touched: Kubernetes has to be told as well. If the last version is not on the disk, nothing is done.
-    #[command(after_help = "Examples:\n  imgmgrd rollback telemetry")]
+    /// Nor is anything by a second rollback, until another image is promoted; --from goes further.
+    #[command(after_help = "Examples:\n  imgmgrd rollback telemetry\n  imgmgrd rollback telemetry --from 20201231.84")]
     Rollback {
         /// The feature, or an instance of it (bgp, bgp1)
         #[arg(value_hint = ValueHint::Other)]
         feature: String,
+        /// Go further: from this version, which latest is by a rollback, to the one before it
+        #[arg(long, value_name = "VERSION")]
+        from: Option<Version>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -238,8 +242,8 @@ impl OnSwitch {
             Self::Promote { feature, json, .. } => {
                 order::carry_out(Order::Promote, feature.as_deref(), json, settings, &runtime)
             }
-            Self::Rollback { feature, json } => {
-                order::carry_out(Order::Rollback, Some(&feature), json, settings, &runtime)
+            Self::Rollback { feature, from, json } => {
+                order::carry_out(Order::Rollback { from }, Some(&feature), json, settings, &runtime)
             }
             Self::Doctor(doctor) => doctor.answer(settings, &runtime),
         }

@@ -1,7 +1,6 @@
 //! `imgmgrd promote` and `imgmgrd rollback`.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
@@ -23,23 +22,23 @@ pub(super) fn carry_out(
     let logging = Logging::of_command()?;
     // What it changes is the answer; the log of a change would only say it twice.
     logging.set_level(LogLevel::Error);
-    let logging = Arc::new(logging);
     let unknown = |name: &str| CommandError::NotDone(format!("\"{}\" is no feature's name", printable(name)));
     let feature = feature.map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
-    let reply = runtime.block_on(agent::obey(settings, logging, Request { order, feature }))?;
+    let reply = runtime.block_on(agent::obey(settings, Request { order: order.clone(), feature }))?;
     let answers = match reply {
         Reply::Answers(answers) => answers,
         Reply::Refused(why) => return Err(CommandError::NotDone(why)),
     };
-    let text = if json { serde_json::to_string_pretty(&answers)? + "\n" } else { render(order, &answers) };
+    let text = if json { serde_json::to_string_pretty(&answers)? + "\n" } else { render(&order, &answers) };
     if answers.iter().all(|answer| answer.done) { Ok(text) } else { Err(CommandError::Partly(text)) }
 }
 
-fn render(order: Order, answers: &[Answer]) -> String {
+fn render(order: &Order, answers: &[Answer]) -> String {
     let mut text = String::new();
     for Answer { instance, version, reason, .. } in answers {
+        let note = reason.as_ref().map(|reason| format!("; {reason}")).unwrap_or_default();
         let _ = match (version, reason) {
-            (Some(version), _) => writeln!(text, "{instance}: latest is {version}"),
+            (Some(version), _) => writeln!(text, "{instance}: latest is {version}{note}"),
             (None, Some(reason)) => writeln!(text, "{instance}: not {}: {reason}", done(order)),
             (None, None) => writeln!(text, "{instance}: not {}", done(order)),
         };
@@ -48,9 +47,9 @@ fn render(order: Order, answers: &[Answer]) -> String {
     if answers.is_empty() { "No feature is to be owned by Kubernetes.\n".to_owned() } else { plain(&text) }
 }
 
-fn done(order: Order) -> &'static str {
+fn done(order: &Order) -> &'static str {
     match order {
         Order::Promote => "promoted",
-        Order::Rollback => "rolled back",
+        Order::Rollback { .. } => "rolled back",
     }
 }

@@ -46,8 +46,7 @@ impl Drop for OwnedTask {
 ///
 /// It serves all databases of its server: every pipeline begins with SELECT. That is sound because a pipeline is one
 /// message, written and answered as a whole, so none can come between another's commands; and because [`open`](Self::open)
-/// has seen that each SELECT works. In return CONFIG_DB and STATE_DB are read by one transaction: no reader sees rows
-/// from before a reload together with an indicator from after it.
+/// has seen that each SELECT works.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     commands: MultiplexedConnection,

@@ -9,11 +9,13 @@ use super::rows::{Fields, Rows};
 use super::tables::{Database, Table};
 
 impl Rows {
-    /// Sets what the databases know of the switch: configuration, state, the control plane, and the namespaces.
+    /// Sets what the databases know of the switch: configuration, state, the control plane, the namespaces, and which of them
+    /// cannot be read.
     pub fn fill(&self, observation: &mut Observation) {
         observation.config_initialized = self.config_initialized();
         observation.kubernetes =
             kubernetes(self.host(Database::Config, Table::Kubernetes), self.host(Database::State, Table::Kubernetes));
+        observation.unreadable = self.unreadable().keys().copied().ordered();
         observation.asics = self.namespaces().filter(|namespace| *namespace != Namespace::Host).ordered();
         observation.configuration = self.features(Database::Config, configuration).ordered();
         observation.state = self.features(Database::State, state).ordered();

@@ -2,40 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+
+use crate::domain::Namespace;
 
 use super::config::{Namespaces, Server};
 use super::connection::OwnedTask;
 use super::error::DatabaseError;
-use super::follow::Link;
-use super::notifications;
-use super::read::{self, Pictures};
+use super::follow::follow;
+use super::link::{Link, Wanted};
 use super::rows::Rows;
 use super::tables::{Database, Place};
 
-/// How often everything is read where Redis does not notify of changes.
-const POLL: Duration = Duration::from_secs(10);
-
 /// The databases of all namespaces: the rows as last read, and what has changed since.
 ///
-/// While nothing changes there is no timer and no command.
+/// Each server is read on its own; one that is down, hangs or never came up holds up its own namespaces only. While
+/// nothing changes there is no timer and no command.
 #[derive(Debug)]
 pub struct Databases {
     pub(super) links: Vec<Arc<Link>>,
     _followers: Vec<OwnedTask>,
     wake: Arc<Notify>,
     pub(super) rows: Rows,
-    /// When to read everything, where a server does not notify.
-    poll_at: Option<Instant>,
-    poll_every: Duration,
-    /// Which servers do not notify, and so were warned about.
-    silent: Vec<bool>,
-    /// How often a place was read as a whole.
-    full_reads: u64,
+    /// Something was taken over that nobody was told of yet.
+    is_news: bool,
 }
 
 impl Databases {
@@ -43,21 +35,27 @@ impl Databases {
     #[must_use]
     pub fn new(config: &Namespaces) -> Self {
         let mut databases = Self::idle(config);
-        databases._followers = databases.links.iter().map(|link| OwnedTask::spawn(Arc::clone(link).follow())).collect();
+        databases.links.iter().for_each(|link| link.is_followed());
+        databases._followers = databases.links.iter().map(|link| OwnedTask::spawn(follow(Arc::clone(link)))).collect();
         databases
     }
 
-    /// Connects to the databases and reads everything once, without following: for commands.
+    /// Connects to the databases and reads everything once, without following: for commands. Namespaces that cannot be read
+    /// are [`unreadable`](Self::unreadable).
     ///
     /// # Errors
-    /// If a server cannot be reached or does not answer.
+    /// If the host's databases cannot be read.
     pub async fn connect_once(config: &Namespaces) -> Result<Self, DatabaseError> {
         let mut databases = Self::idle(config);
-        let connections = join_all(databases.links.iter().map(|link| link.open())).await;
-        for (link, connection) in databases.links.iter().zip(connections) {
-            link.connected(connection?);
+        for (link, read) in databases.links.iter().zip(join_all(databases.links.iter().map(|link| once(link))).await) {
+            let is_host = |place: &Place| place.namespace == Namespace::Host;
+            match read {
+                Err(error) if link.places.iter().any(is_host) => return Err(error),
+                Err(error) => link.is_away(&error),
+                Ok(()) => {}
+            }
         }
-        databases.read_links().await?;
+        databases.take_over();
         Ok(databases)
     }
 
@@ -68,103 +66,39 @@ impl Databases {
             .map(|(server, places)| Arc::new(Link::new(server, places, Arc::clone(&wake))))
             .collect();
         let rows = Rows::new(links.iter().flat_map(|link| &link.places));
-        let silent = links.iter().map(|_| false).collect();
-        Self { links, _followers: Vec::new(), wake, rows, poll_at: None, poll_every: POLL, silent, full_reads: 0 }
+        let mut databases = Self { links, _followers: Vec::new(), wake, rows, is_news: false };
+        databases.take_over();
+        databases.is_news = false;
+        databases
     }
 
-    /// Completes when something may have changed, or a server has gone away or come back. To be followed by
-    /// [`read`](Self::read). May be cancelled.
+    /// Completes when rows are other ones than before, or other namespaces can be read: [`rows`](Self::rows) and
+    /// [`unreadable`](Self::unreadable) are up to date then. May be cancelled.
     pub async fn changed(&mut self) {
         loop {
-            if self.links.iter().any(|link| link.is_due()) {
+            self.take_over();
+            if std::mem::take(&mut self.is_news) {
                 return;
             }
-            match self.poll_at {
-                None => self.wake.notified().await,
-                Some(at) => tokio::select! {
-                    () = self.wake.notified() => {}
-                    () = tokio::time::sleep_until(at) => {
-                        self.poll_at = Some(Instant::now() + self.poll_every);
-                        for (link, _) in self.links.iter().zip(&self.silent).filter(|(_, silent)| **silent) {
-                            link.mark_everything();
-                        }
-                    }
-                },
-            }
+            self.wake.notified().await;
         }
     }
 
-    /// Reads what may have changed: one round trip per server, all at the same time, none if nothing has. May be
-    /// cancelled.
-    ///
-    /// # Errors
-    /// If a server is away or does not answer. The rows of the others have been read; those of this one are as before.
-    pub async fn read(&mut self) -> Result<(), DatabaseError> {
-        self.read_links().await
-    }
-
-    /// Reads again what is to be acted on: every row that is known, and what may have changed; one round trip per server.
-    /// May be cancelled.
-    ///
-    /// # Errors
-    /// If a server is away or does not answer: nothing is to be acted on then.
-    pub async fn read_again(&mut self) -> Result<(), DatabaseError> {
+    /// Takes over what was read, of every server.
+    pub(super) fn take_over(&mut self) {
+        let mut unreadable = BTreeMap::new();
         for link in &self.links {
-            for (index, place) in link.places.iter().enumerate() {
-                link.mark(index, &self.rows.followed_keys(place));
+            let (arrived, away) = link.collect();
+            for pictures in arrived {
+                for (place, picture) in link.places.iter().zip(pictures.places) {
+                    self.is_news |= self.rows.apply(place, picture);
+                }
+            }
+            if let Some(why) = away {
+                unreadable.extend(link.places.iter().map(|place| (place.namespace, why.clone())));
             }
         }
-        self.read_links().await
-    }
-
-    async fn read_links(&mut self) -> Result<(), DatabaseError> {
-        let looks = join_all(self.links.iter().map(|link| look(link))).await;
-        let links = self.links.clone();
-        let mut outcome = Ok(());
-        for (index, (link, look)) in links.iter().zip(looks).enumerate() {
-            match look {
-                Ok(None) => {}
-                Ok(Some(pictures)) => self.apply(index, link, pictures),
-                Err(error) => outcome = outcome.and(Err(error)),
-            }
-        }
-        outcome
-    }
-
-    fn apply(&mut self, index: usize, link: &Link, pictures: Pictures) {
-        for (place, picture) in link.places.iter().zip(pictures.places) {
-            self.full_reads += u64::from(picture.is_whole);
-            self.rows.apply(place, picture);
-        }
-        if let Some(setting) = pictures.notifications {
-            self.judge_notifications(index, link, setting.as_deref());
-        }
-    }
-
-    /// Polls a server that does not notify as it must, and stops when it does.
-    fn judge_notifications(&mut self, index: usize, link: &Link, setting: Option<&str>) {
-        let missing = setting.map_or_else(|| Some("an answer".to_owned()), notifications::missing);
-        let Some(silent) = self.silent.get_mut(index) else { return };
-        match (missing, *silent) {
-            // A command follows nothing: it is not its business to say so.
-            (Some(missing), false) if !self._followers.is_empty() => {
-                *silent = true;
-                tracing::warn!(
-                    server = %link.server,
-                    "Redis does not notify of all changes: notify-keyspace-events is \"{}\", lacking {missing}; reading \
-                     everything every {} s until it is AKE (redis-cli config set notify-keyspace-events AKE)",
-                    setting.unwrap_or_default(),
-                    self.poll_every.as_secs()
-                );
-            }
-            (None, true) => {
-                *silent = false;
-                tracing::info!(server = %link.server, "Redis notifies of changes again");
-            }
-            _ => {}
-        }
-        let is_any_silent = self.silent.iter().any(|silent| *silent);
-        self.poll_at = is_any_silent.then(|| self.poll_at.unwrap_or_else(|| Instant::now() + self.poll_every));
+        self.is_news |= self.rows.set_unreadable(unreadable);
     }
 
     /// The rows as last read.
@@ -173,16 +107,11 @@ impl Databases {
         &self.rows
     }
 
-    /// Grows with every full read, as after each connection: what is published may be gone since the last.
+    /// The namespaces of which a database cannot be read now, or never was, and why, for people. Their rows are as they were
+    /// last read.
     #[must_use]
-    pub fn full_reads(&self) -> u64 {
-        self.full_reads
-    }
-
-    /// Why a server is not available now, for people.
-    #[must_use]
-    pub fn away(&self) -> Option<String> {
-        self.links.iter().find_map(|link| link.away())
+    pub fn unreadable(&self) -> &BTreeMap<Namespace, String> {
+        self.rows.unreadable()
     }
 
     /// Everything is to be read again: the slow resync that catches what notifications have missed.
@@ -190,34 +119,35 @@ impl Databases {
         self.links.iter().for_each(|link| link.mark_everything());
     }
 
-    /// Polls faster than the real thing.
-    #[cfg(test)]
-    pub(super) fn poll_every(&mut self, pause: Duration) {
-        self.poll_every = pause;
+    /// Reads again every row that is known, of every server. May be cancelled.
+    ///
+    /// # Errors
+    /// If a server is away or does not answer. The rows of the others have been read.
+    pub async fn read_again(&mut self) -> Result<(), DatabaseError> {
+        let known = |link: &Link| -> Wanted {
+            link.places.iter().enumerate().map(|(index, place)| (index, self.rows.followed_keys(place))).collect()
+        };
+        let reads = self.links.iter().map(|link| {
+            let wanted = known(link);
+            async move { link.read_anew(&wanted).await }
+        });
+        let outcomes = join_all(reads).await;
+        self.take_over();
+        outcomes.into_iter().collect()
+    }
+
+    /// The server of a namespace's STATE_DB, and the place.
+    pub(super) fn link_of(&self, namespace: Namespace) -> Result<(&Arc<Link>, &Place), DatabaseError> {
+        let is_it = |place: &&Place| place.namespace == namespace && place.database == Database::State;
+        let found = self.links.iter().find_map(|link| Some((link, link.places.iter().find(is_it)?)));
+        found.ok_or(DatabaseError::NoSuchNamespace(namespace))
     }
 }
 
-/// Reads what may have changed from one server.
-async fn look(link: &Link) -> Result<Option<Pictures>, DatabaseError> {
-    let taken = link.take();
-    let (connection, generation) = link.connection()?;
-    if taken.is_clean() {
-        return Ok(None);
-    }
-    let reading = read::read(&connection, &link.places, taken.dirty());
-    match connection.within_deadline(reading).await {
-        Ok(pictures) => {
-            taken.done();
-            link.worked();
-            Ok(Some(pictures))
-        }
-        Err(error) => {
-            link.failed(generation, &error);
-            // Known from now on.
-            link.take_notice();
-            Err(error)
-        }
-    }
+/// Connects and reads everything.
+async fn once(link: &Link) -> Result<(), DatabaseError> {
+    link.connected(link.open().await?);
+    link.read().await
 }
 
 /// The servers, each with the places on it: namespaces that share one share its connections.

@@ -13,6 +13,11 @@ pub(super) struct Dirty {
 }
 
 impl Dirty {
+    /// Anything may have changed.
+    pub(super) fn everything() -> Self {
+        Self { everything: true, keys: HashSet::new() }
+    }
+
     /// One key has changed. A key that is already marked costs no allocation, so a burst on few rows costs none.
     pub(super) fn mark(&mut self, key: &str) {
         if self.everything || self.keys.contains(key) {
@@ -27,8 +32,7 @@ impl Dirty {
 
     /// Anything may have changed.
     pub(super) fn mark_everything(&mut self) {
-        self.everything = true;
-        self.keys = HashSet::new();
+        *self = Self::everything();
     }
 
     /// Adds what another one has marked.

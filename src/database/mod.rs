@@ -5,10 +5,12 @@
 //! | `config` | where the databases of each namespace are |
 //! | `tables` | which rows matter, their keys and notifications |
 //! | `connection`, `error` | one server, every call with a deadline |
-//! | `follow`, `dirty`, `notifications` | stays connected, marks what has changed |
-//! | `read` | what is marked, or everything, in one round trip |
+//! | `link`, `dirty` | one server's connection, what of it has changed, and what was read |
+//! | `follow`, `notifications`, `pace` | stays connected to it, and reads what its notifications say has changed |
+//! | `read` | what has changed, or everything, in one round trip |
 //! | `rows`, `convert` | the rows as last read, and in the words of the decision |
-//! | `databases` | all of that for all namespaces |
+//! | `databases` | all of that for all namespaces, each server on its own |
+//! | `unit` | what an action of one unit rests on, read again |
 //! | `survey` | each server on its own, looked at once, for `doctor` |
 //! | `publish`, `write` | the rows that are the agent's own, and the fields it writes in others' |
 
@@ -19,14 +21,17 @@ mod databases;
 mod dirty;
 mod error;
 mod follow;
+mod link;
 #[cfg(feature = "fuzzing")]
 mod made;
 mod notifications;
+mod pace;
 mod publish;
 mod read;
 mod rows;
 mod survey;
 mod tables;
+mod unit;
 mod write;
 
 #[cfg(test)]
@@ -37,7 +42,8 @@ pub use databases::Databases;
 pub use error::DatabaseError;
 #[cfg(feature = "fuzzing")]
 pub use made::Hash;
-pub use publish::{NewRow, RowChange};
+pub use publish::{NewRow, NotWritten, Published, RowChange};
 pub use rows::{Fields, Rows};
 pub use survey::{Reached, ServerAnswer, ServerSurvey, survey};
+pub use unit::UnitRows;
 pub use write::Written;

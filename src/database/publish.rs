@@ -1,19 +1,20 @@
 //! The rows that are the agent's own: `CONTAINER_IMAGE` and `CONTAINER_IMAGE_HISTORY` in STATE_DB.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use redis::{Pipeline, RedisResult, Value};
 
 use crate::domain::{Feature, IteratorExt as _, Namespace};
 
-use super::connection::unexpected;
+use super::config::Server;
+use super::connection::{Connection, unexpected};
 use super::databases::Databases;
 use super::error::DatabaseError;
-use super::follow::Link;
+use super::link::Link;
 use super::rows::{Fields, Rows};
 use super::tables::{Place, Table};
-use super::write::exchange;
 
 /// How many history rows of a feature stay (section 5 of DESIGN.md).
 const HISTORY: usize = 20;
@@ -40,7 +41,7 @@ pub enum RowChange {
         /// The feature.
         feature: Feature,
     },
-    /// `CONTAINER_IMAGE_HISTORY|<feature>|<number>` is to be this; of the feature's, the newest 20 stay.
+    /// `CONTAINER_IMAGE_HISTORY|<feature>|<number>` is to be this; of those that are there, the newest 20 stay.
     Record {
         /// The namespace.
         namespace: Namespace,
@@ -51,45 +52,133 @@ pub enum RowChange {
         /// All its fields.
         row: NewRow,
     },
+    /// `CONTAINER_IMAGE_HISTORY|<feature>|<number>` is to be gone: another entry has taken its place.
+    Forget {
+        /// The namespace.
+        namespace: Namespace,
+        /// The feature.
+        feature: Feature,
+        /// Its number.
+        number: u64,
+    },
 }
 
 impl RowChange {
-    fn namespace(&self) -> Namespace {
+    /// In which namespace's STATE_DB.
+    #[must_use]
+    pub fn namespace(&self) -> Namespace {
         match self {
-            Self::Publish { namespace, .. } | Self::Unpublish { namespace, .. } | Self::Record { namespace, .. } => {
-                *namespace
-            }
+            Self::Publish { namespace, .. }
+            | Self::Unpublish { namespace, .. }
+            | Self::Record { namespace, .. }
+            | Self::Forget { namespace, .. } => *namespace,
         }
     }
 }
 
+/// What became of changes that were to be published. What is not mentioned was so already.
+#[derive(Debug, Default)]
+#[must_use = "what was written is to be applied"]
+pub struct Published {
+    /// The changes that were made, among them the history rows that went because there are newer ones.
+    pub written: Vec<RowChange>,
+    /// Those that were not, as far as is known.
+    pub not_written: Vec<NotWritten>,
+}
+
+/// A change that was not made.
+#[derive(Clone, Debug)]
+pub struct NotWritten {
+    /// The change.
+    pub change: RowChange,
+    /// Why: the server is away, did not answer, or refused it.
+    pub error: Arc<DatabaseError>,
+}
+
 impl Databases {
     /// Writes the agent's own rows: all changes in one round trip per server, of each row only the fields that differ,
-    /// nothing if nothing does.
-    ///
-    /// # Errors
-    /// If a server is away or does not answer. What was to be written there may be tried again.
-    pub async fn publish(&mut self, changes: Vec<RowChange>) -> Result<(), DatabaseError> {
-        let mut batches: BTreeMap<usize, Batch> = BTreeMap::new();
-        let mut outcome = Ok(());
+    /// nothing if nothing does. What was not written may be tried again.
+    pub fn publish(&self, changes: Vec<RowChange>) -> impl Future<Output = Published> + Send + 'static + use<> {
+        let (servers, mut published) = self.batches(changes);
+        async move {
+            for part in
+                join_all(servers.into_iter().map(|(link, batch)| async move { write(&link, batch).await })).await
+            {
+                published.add(part);
+            }
+            published
+        }
+    }
+
+    /// The same for each server on its own, so that nobody waits for one that hangs.
+    pub fn publish_each(
+        &self,
+        changes: Vec<RowChange>,
+    ) -> Vec<impl Future<Output = Published> + Send + 'static + use<>> {
+        let (servers, mut homeless) = self.batches(changes);
+        let first = (!homeless.not_written.is_empty()).then(|| std::mem::take(&mut homeless)).into_iter();
+        let parts = servers.into_iter().map(|(link, batch)| (None, Some((link, batch))));
+        let parts = first.map(|published| (Some(published), None)).chain(parts);
+        parts
+            .map(|(published, server)| async move {
+                match server {
+                    Some((link, batch)) => write(&link, batch).await,
+                    None => published.unwrap_or_default(),
+                }
+            })
+            .collect()
+    }
+
+    /// Takes over what was written.
+    pub fn apply_published(&mut self, published: &Published) {
+        // What was read before it was written comes before it.
+        self.take_over();
+        for change in &published.written {
+            let namespace = change.namespace();
+            match change {
+                RowChange::Publish { feature, row, .. } => {
+                    let fields = row.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).ordered();
+                    self.rows.set_image(namespace, feature.as_str(), Some(fields));
+                }
+                RowChange::Unpublish { feature, .. } => self.rows.set_image(namespace, feature.as_str(), None),
+                RowChange::Record { feature, number, .. } => {
+                    self.rows.set_history(namespace, feature.as_str(), *number, true);
+                }
+                RowChange::Forget { feature, number, .. } => {
+                    self.rows.set_history(namespace, feature.as_str(), *number, false);
+                }
+            }
+        }
+    }
+
+    /// What is to be written to each server, and what has no server.
+    fn batches(&self, changes: Vec<RowChange>) -> (Vec<(Arc<Link>, Batch)>, Published) {
+        let mut batches: BTreeMap<&Server, (Arc<Link>, Batch)> = BTreeMap::new();
+        let mut published = Published::default();
         for change in changes {
             match self.link_of(change.namespace()) {
-                Ok((index, place)) => batches.entry(index).or_default().add(&self.rows, &place, change),
-                Err(error) => outcome = outcome.and(Err(error)),
+                Ok((link, place)) => {
+                    let new = || (Arc::clone(link), Batch::default());
+                    batches.entry(&link.server).or_insert_with(new).1.add(&self.rows, place, change);
+                }
+                Err(error) => published.not_written.push(NotWritten { change, error: Arc::new(error) }),
             }
         }
-        let links = self.links.clone();
-        let batches = batches
-            .into_iter()
-            .filter(|(_, batch)| !batch.writes.is_empty())
-            .filter_map(|(index, batch)| links.get(index).map(|link| (link, batch)));
-        for result in join_all(batches.map(|(link, batch)| write(link, batch))).await {
-            match result {
-                Ok(batch) => batch.writes.into_iter().for_each(|write| write.remember(&mut self.rows)),
-                Err(error) => outcome = outcome.and(Err(error)),
-            }
-        }
-        outcome
+        (batches.into_values().filter(|(_, batch)| !batch.writes.is_empty()).collect(), published)
+    }
+}
+
+impl Published {
+    fn add(&mut self, other: Self) {
+        self.written.extend(other.written);
+        self.not_written.extend(other.not_written);
+    }
+
+    /// Nothing of a batch was written, as far as is known.
+    fn nothing(batch: Batch, error: DatabaseError) -> Self {
+        let error = Arc::new(error);
+        let not_written = |write: Write| NotWritten { change: write.change, error: Arc::clone(&error) };
+        Self { written: Vec::new(), not_written: batch.writes.into_iter().map(not_written).collect() }
     }
 }
 
@@ -97,95 +186,101 @@ impl Databases {
 #[derive(Debug, Default)]
 struct Batch {
     writes: Vec<Write>,
+    /// The numbers of the history rows that are there then, of each feature to which something happened.
+    histories: BTreeMap<(Namespace, Feature), BTreeSet<u64>>,
 }
 
 /// One row that is to be written.
 #[derive(Debug)]
 struct Write {
-    namespace: Namespace,
-    feature: Feature,
+    change: RowChange,
+    /// The number of its database.
     id: u16,
     key: String,
-    what: What,
+    /// What of a `CONTAINER_IMAGE` row is to be written.
+    difference: Difference,
 }
 
-#[derive(Debug)]
-enum What {
-    Image {
-        row: NewRow,
-        /// Its fields that differ.
-        changed: Vec<&'static str>,
-        /// How many of them are new to the row.
-        added: usize,
-        /// Fields of the row that are to go.
-        dropped: Vec<String>,
-    },
-    NoImage,
-    History {
-        row: NewRow,
-        /// The keys of the rows that are too many.
-        old: Vec<String>,
-        /// The numbers of those that are there then.
-        numbers: BTreeSet<u64>,
-    },
+/// What a `CONTAINER_IMAGE` row is to be written for.
+#[derive(Debug, Default)]
+struct Difference {
+    /// The fields that differ.
+    changed: Vec<&'static str>,
+    /// How many of them are new to the row.
+    added: usize,
+    /// Fields of the row that are to go.
+    dropped: Vec<String>,
+}
+
+impl Difference {
+    fn between(known: Option<&Fields>, row: &NewRow) -> Self {
+        let none = Fields::new();
+        let known = known.unwrap_or(&none);
+        let differs = |(field, value): &(&&'static str, &String)| known.get(**field) != Some(*value);
+        let changed: Vec<_> = row.iter().filter(differs).map(|(field, _)| *field).collect();
+        let added = changed.iter().filter(|field| !known.contains_key(**field)).count();
+        let dropped = known.keys().filter(|field| !row.contains_key(field.as_str())).cloned().collect();
+        Self { changed, added, dropped }
+    }
+
+    fn is_none(&self) -> bool {
+        self.changed.is_empty() && self.dropped.is_empty()
+    }
 }
 
 impl Batch {
     /// Adds a change, unless it changes nothing.
     fn add(&mut self, rows: &Rows, place: &Place, change: RowChange) {
-        let namespace = place.namespace;
-        let (feature, key, what) = match change {
+        let (id, namespace) = (place.id, place.namespace);
+        let history_key =
+            |feature: &Feature, number| place.key_of(Table::History, &place.history_key(feature.as_str(), number));
+        match &change {
             RowChange::Publish { feature, row, .. } => {
-                let none = Fields::new();
-                let known = rows.image(namespace, feature.as_str()).unwrap_or(&none);
-                let changed: Vec<_> = row
-                    .iter()
-                    .filter(|(field, value)| known.get(**field) != Some(value))
-                    .map(|(field, _)| *field)
-                    .collect();
-                let added = changed.iter().filter(|field| !known.contains_key(**field)).count();
-                let dropped: Vec<_> = known.keys().filter(|field| !row.contains_key(field.as_str())).cloned().collect();
-                if changed.is_empty() && dropped.is_empty() {
-                    return;
+                let difference = Difference::between(rows.image(namespace, feature.as_str()), row);
+                if !difference.is_none() {
+                    let key = place.key_of(Table::Image, feature.as_str());
+                    self.writes.push(Write { change, id, key, difference });
                 }
-                let key = place.key_of(Table::Image, feature.as_str());
-                (feature, key, What::Image { row, changed, added, dropped })
             }
             RowChange::Unpublish { feature, .. } => {
-                if rows.image(namespace, feature.as_str()).is_none() {
-                    return;
+                if rows.image(namespace, feature.as_str()).is_some() {
+                    let key = place.key_of(Table::Image, feature.as_str());
+                    self.writes.push(Write { change, id, key, difference: Difference::default() });
                 }
-                let key = place.key_of(Table::Image, feature.as_str());
-                (feature, key, What::NoImage)
             }
-            RowChange::Record { feature, number, row, .. } => {
-                let key_of = |number| place.key_of(Table::History, &place.history_key(feature.as_str(), number));
-                // Several may be recorded at once: what this batch already records counts.
-                let is_same = |write: &&Write| write.namespace == namespace && write.feature == feature;
-                let pending = self.writes.iter().rev().filter(is_same).find_map(|write| match &write.what {
-                    What::History { numbers, .. } => Some(numbers),
-                    What::Image { .. } | What::NoImage => None,
-                });
-                let known = pending.unwrap_or_else(|| rows.history(namespace, feature.as_str()));
-                let mut numbers = known.clone();
-                numbers.insert(number);
-                let mut old = Vec::new();
-                while numbers.len() > HISTORY {
-                    old.extend(numbers.pop_first().map(key_of));
+            RowChange::Record { feature, number, .. } => {
+                let (feature, key) = (feature.clone(), history_key(feature, *number));
+                let numbers = self.history(rows, namespace, &feature);
+                numbers.insert(*number);
+                let surplus = numbers.len().saturating_sub(HISTORY);
+                let surplus: Vec<u64> = numbers.iter().copied().take(surplus).collect();
+                self.writes.push(Write { change, id, key, difference: Difference::default() });
+                for number in surplus {
+                    self.add(rows, place, RowChange::Forget { namespace, feature: feature.clone(), number });
                 }
-                let key = key_of(number);
-                (feature, key, What::History { row, old, numbers })
             }
-        };
-        self.writes.push(Write { namespace, feature, id: place.id, key, what });
+            RowChange::Forget { feature, number, .. } => {
+                let key = history_key(feature, *number);
+                if self.history(rows, namespace, feature).remove(number) {
+                    self.writes.push(Write { change, id, key, difference: Difference::default() });
+                }
+            }
+        }
+    }
+
+    /// The numbers of a feature's history rows once what was added so far is written.
+    fn history(&mut self, rows: &Rows, namespace: Namespace, feature: &Feature) -> &mut BTreeSet<u64> {
+        let known = || rows.history(namespace, feature.as_str()).clone();
+        self.histories.entry((namespace, feature.clone())).or_insert_with(known)
     }
 }
 
 impl Write {
-    /// Adds the commands, all of which answer with a number. Gives how many they are.
+    /// Adds the commands. Gives how many they are.
     fn command(&self, pipeline: &mut Pipeline) -> usize {
-        match &self.what {
-            What::Image { row, changed, dropped, .. } => {
+        match &self.change {
+            RowChange::Publish { row, .. } => {
+                let Difference { changed, dropped, .. } = &self.difference;
                 if !changed.is_empty() {
                     pipeline.cmd("HSET").arg(&self.key);
                     for (field, value) in row.iter().filter(|(field, _)| changed.contains(field)) {
@@ -197,26 +292,24 @@ impl Write {
                 }
                 usize::from(!changed.is_empty()) + usize::from(!dropped.is_empty())
             }
-            What::NoImage => {
+            RowChange::Unpublish { .. } | RowChange::Forget { .. } => {
                 pipeline.cmd("DEL").arg(&self.key);
                 1
             }
-            What::History { row, old, .. } => {
+            RowChange::Record { row, .. } => {
                 replace(pipeline, &self.key, row);
-                if !old.is_empty() {
-                    pipeline.cmd("DEL").arg(old);
-                }
-                2 + usize::from(!old.is_empty())
+                2
             }
         }
     }
 
     /// Whether the answers show that the row was what it was thought to be: `Ok(false)` if somebody has removed or
-    /// changed it meanwhile, or put something else there.
+    /// changed it meanwhile, or put something else there. An error is Redis's own: the row was not written.
     fn was_expected(&self, mut answers: impl Iterator<Item = RedisResult<Value>>) -> RedisResult<bool> {
-        let What::Image { changed, added, dropped, .. } = &self.what else {
+        let RowChange::Publish { .. } = &self.change else {
             return answers.try_fold(true, |_, answer| answer.map(|_| true));
         };
+        let Difference { changed, added, dropped } = &self.difference;
         let counts = [(!changed.is_empty(), *added), (!dropped.is_empty(), dropped.len())];
         for (_, expected) in counts.into_iter().filter(|(is_sent, _)| *is_sent) {
             match answers.next().unwrap_or_else(|| Err(unexpected("an answer is missing"))) {
@@ -228,59 +321,61 @@ impl Write {
         }
         Ok(true)
     }
+}
 
-    /// Takes over what was written.
-    fn remember(self, rows: &mut Rows) {
-        let feature = self.feature.as_str();
-        match self.what {
-            What::Image { row, .. } => {
-                let fields = row.into_iter().map(|(field, value)| (field.to_owned(), value)).ordered();
-                rows.set_image(self.namespace, feature, Some(fields));
+/// Writes a batch to its server.
+async fn write(link: &Link, batch: Batch) -> Published {
+    let written = link.exchange(|connection| write_rows(connection, &batch.writes)).await;
+    match written {
+        Err(error) => Published::nothing(batch, error),
+        Ok(outcomes) => {
+            let mut published = Published::default();
+            for (write, outcome) in batch.writes.into_iter().zip(outcomes) {
+                match outcome {
+                    Ok(()) => published.written.push(write.change),
+                    Err(error) => {
+                        published.not_written.push(NotWritten { change: write.change, error: Arc::new(error) });
+                    }
+                }
             }
-            What::NoImage => rows.set_image(self.namespace, feature, None),
-            What::History { numbers, .. } => rows.set_history(self.namespace, feature, numbers),
+            published
         }
     }
 }
 
-/// Writes a batch as one transaction; a second one writes anew, as a whole, those rows that were not what was thought.
-async fn write(link: &Link, batch: Batch) -> Result<Batch, DatabaseError> {
-    exchange(link, |connection| async move {
-        let mut pipeline = Pipeline::new();
-        pipeline.atomic();
-        let mut selected = None;
-        let counts: Vec<(usize, usize)> = batch
-            .writes
-            .iter()
-            .map(|write| {
-                let selects = select(&mut pipeline, &mut selected, write.id);
-                (selects, write.command(&mut pipeline))
-            })
-            .collect();
-        let mut answers = connection.run(pipeline).await?.into_iter();
-        let mut repairs = Pipeline::new();
-        repairs.atomic();
-        let mut selected = None;
-        for (write, (selects, commands)) in batch.writes.iter().zip(counts) {
-            answers
-                .by_ref()
-                .take(selects)
-                .try_for_each(|answer| answer.map(|_| ()))
-                .map_err(|e| connection.failed(e))?;
-            let own: Vec<_> = answers.by_ref().take(commands).collect();
-            if !write.was_expected(own.into_iter()).map_err(|error| connection.failed(error))? {
-                if let What::Image { row, .. } = &write.what {
-                    select(&mut repairs, &mut selected, write.id);
-                    replace(&mut repairs, &write.key, row);
-                }
+/// Writes rows in one round trip; a second one writes anew, as a whole, those that were not what was thought. Gives what
+/// became of each. Not as a transaction: what Redis refuses of one row is no reason to refuse another, and where its memory
+/// is full, rows can still be removed.
+async fn write_rows(connection: Connection, writes: &[Write]) -> Result<Vec<Result<(), DatabaseError>>, DatabaseError> {
+    let mut pipeline = Pipeline::new();
+    let mut selected = None;
+    let commands = |write: &Write| (select(&mut pipeline, &mut selected, write.id), write.command(&mut pipeline));
+    let counts: Vec<(usize, usize)> = writes.iter().map(commands).collect();
+    let mut answers = connection.run(pipeline).await?.into_iter();
+
+    let mut repairs = Pipeline::new();
+    let mut selected = None;
+    let mut outcomes = Vec::with_capacity(writes.len());
+    for (write, (selects, commands)) in writes.iter().zip(counts) {
+        answers.by_ref().take(selects).try_for_each(|answer| answer.map(drop)).map_err(|e| connection.failed(e))?;
+        let own: Vec<_> = answers.by_ref().take(commands).collect();
+        let is_as_expected = write.was_expected(own.into_iter());
+        let repair = match (&is_as_expected, &write.change) {
+            (Ok(false), RowChange::Publish { row, .. }) => {
+                let selects = select(&mut repairs, &mut selected, write.id);
+                replace(&mut repairs, &write.key, row);
+                Some(selects + 2)
             }
-        }
-        for answer in connection.run(repairs).await? {
-            answer.map_err(|error| connection.failed(error))?;
-        }
-        Ok(batch)
-    })
-    .await
+            _ => None,
+        };
+        outcomes.push((is_as_expected.map(drop), repair));
+    }
+    let mut answers = connection.run(repairs).await?.into_iter();
+    let outcomes = outcomes.into_iter().map(|(outcome, repair)| {
+        let repaired = answers.by_ref().take(repair.unwrap_or(0)).try_for_each(|answer| answer.map(drop));
+        outcome.and(repaired).map_err(|error| connection.failed(error))
+    });
+    Ok(outcomes.collect())
 }
 
 /// Adds the SELECT of a database, unless it is selected. Gives how many commands that took.

@@ -1,6 +1,7 @@
 //! Reads what has changed, or everything, from one Redis server.
 //!
-//! What has changed is one round trip: one transaction over both databases. Everything takes one more before it, for the
+//! What has changed is one round trip over both databases, between two looks at whether CONFIG_DB is loaded. No transaction:
+//! Redis refuses one when its memory is full, though it lets anybody read. Everything takes one more before it, for the
 //! names of the rows. Names are found by KEYS, not SCAN: it is atomic and one round trip, takes some 10 ms on a database
 //! of 50,000 keys, is what SONiC's own scripts use everywhere, and here runs once per connection and resync.
 
@@ -68,7 +69,6 @@ pub(super) async fn read(
     }
 
     let mut pipeline = Pipeline::new();
-    pipeline.atomic();
     for (place, picture) in places.iter().zip(&pictures) {
         if place.database == Database::Config {
             // With every look: absent rows mean nothing while CONFIG_DB is being loaded.
@@ -78,6 +78,9 @@ pub(super) async fn read(
         }
         for (row, _) in &picture.rows {
             pipeline.cmd("HGETALL").arg(place.key(row));
+        }
+        if place.database == Database::Config && !picture.rows.is_empty() {
+            pipeline.cmd("GET").arg(INITIALIZED);
         }
     }
     let mut answers = connection.run(pipeline).await?.into_iter();
@@ -97,6 +100,11 @@ pub(super) async fn read(
                 }
                 Err(error) => return Err(failed(error)),
             }
+        }
+        if place.database == Database::Config && !picture.rows.is_empty() {
+            // `config reload` may have begun in between.
+            let is_loaded = is_one(next()).map_err(failed)?;
+            picture.initialized = picture.initialized.map(|was_loaded| was_loaded && is_loaded);
         }
     }
     Ok(Pictures { places: pictures, notifications })
@@ -197,14 +205,16 @@ pub(super) fn texts(answer: Value) -> RedisResult<Vec<String>> {
     items(answer)?.into_iter().map(text).collect()
 }
 
-/// Bytes as text. What is not UTF-8 gets a replacement character, which is in no grammar of this domain: such a value is
-/// refused where it is read.
 fn text(value: Value) -> RedisResult<String> {
     match value {
-        Value::BulkString(mut bytes) => {
-            bytes.truncate(MOST_BYTES);
-            Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
-        }
+        Value::BulkString(bytes) => Ok(text_of(bytes)),
         _ => Err(unexpected("no string")),
     }
+}
+
+/// Bytes as text. What is not UTF-8 gets a replacement character, which is in no grammar of this domain: such a value is
+/// refused where it is read.
+pub(super) fn text_of(mut bytes: Vec<u8>) -> String {
+    bytes.truncate(MOST_BYTES);
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

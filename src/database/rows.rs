@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decide::RowKey;
 use crate::domain::{IteratorExt as _, Namespace, printable};
 
 use super::read::{MOST_ROWS, Picture, TOO_MANY};
@@ -19,10 +18,14 @@ const MOST_REFUSED: usize = 256;
 pub struct Rows {
     places: BTreeMap<(Namespace, Database), PlaceRows>,
     refused: BTreeSet<(Namespace, String)>,
+    /// The namespaces of which a server cannot be read, and why.
+    away: BTreeMap<Namespace, String>,
+    /// These, and those whose CONFIG_DB is being loaded.
+    unreadable: BTreeMap<Namespace, String>,
 }
 
 /// The rows of one place.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct PlaceRows {
     initialized: bool,
     rows: BTreeMap<RowName, Fields>,
@@ -33,14 +36,44 @@ impl Rows {
     /// No rows yet, of these places.
     pub(super) fn new<'a>(places: impl Iterator<Item = &'a Place>) -> Self {
         let places = places.map(|place| ((place.namespace, place.database), PlaceRows::default())).ordered();
-        Self { places, refused: BTreeSet::new() }
+        let mut rows = Self { places, ..Self::default() };
+        rows.find_unreadable();
+        rows
     }
 
-    /// Whether CONFIG_DB is loaded, in every namespace. While one is being loaded, absent rows mean nothing.
+    /// Whether the host's CONFIG_DB is loaded. While it is being loaded, absent rows mean nothing. An ASIC's whose CONFIG_DB
+    /// is being loaded is [`unreadable`](Self::unreadable): it holds up itself only.
     #[must_use]
     pub fn config_initialized(&self) -> bool {
-        let mut config = self.places.iter().filter(|((_, database), _)| *database == Database::Config).peekable();
-        config.peek().is_some() && config.all(|(_, place)| place.initialized)
+        self.is_loaded(Namespace::Host)
+    }
+
+    fn is_loaded(&self, namespace: Namespace) -> bool {
+        self.places.get(&(namespace, Database::Config)).is_some_and(|place| place.initialized)
+    }
+
+    /// The namespaces whose rows say nothing now, and why, for people: a database cannot be read, or never was, or is an
+    /// ASIC's CONFIG_DB that is being loaded.
+    #[must_use]
+    pub fn unreadable(&self) -> &BTreeMap<Namespace, String> {
+        &self.unreadable
+    }
+
+    /// These namespaces cannot be read now. Whether others can than before.
+    pub(super) fn set_unreadable(&mut self, away: BTreeMap<Namespace, String>) -> bool {
+        self.away = away;
+        let before = std::mem::take(&mut self.unreadable);
+        self.find_unreadable();
+        self.unreadable != before
+    }
+
+    fn find_unreadable(&mut self) {
+        let is_loading = |namespace: &Namespace| *namespace != Namespace::Host && !self.is_loaded(*namespace);
+        let loading = self.namespaces().filter(is_loading);
+        let loading = loading.map(|namespace| (namespace, format!("the CONFIG_DB of {namespace} is being loaded")));
+        let mut unreadable: BTreeMap<Namespace, String> = loading.ordered();
+        unreadable.extend(self.away.clone());
+        self.unreadable = unreadable;
     }
 
     /// The namespaces of which rows are read.
@@ -64,14 +97,6 @@ impl Rows {
         self.host(Database::Config, Table::Logger)?.get("LOGLEVEL").map(String::as_str)
     }
 
-    /// `container_id` of a STATE_DB `FEATURE` row, exactly as it was read: what a write to the row is conditional on.
-    #[must_use]
-    pub fn container_id(&self, row: &RowKey) -> Option<&str> {
-        let name = RowName { table: Table::Feature, key: row.key.as_str().to_owned() };
-        let place = self.places.get(&(row.namespace, Database::State))?;
-        place.rows.get(&name)?.get("container_id").map(String::as_str)
-    }
-
     /// The `CONTAINER_IMAGE` rows in a namespace's STATE_DB, as last read or written: the feature and the fields.
     pub fn published(&self, namespace: Namespace) -> impl Iterator<Item = (&str, &Fields)> {
         self.table(Database::State, Table::Image)
@@ -85,8 +110,9 @@ impl Rows {
         self.history(namespace, feature).last().copied()
     }
 
-    /// The numbers of the history rows of a feature.
-    pub(super) fn history(&self, namespace: Namespace, feature: &str) -> &BTreeSet<u64> {
+    /// The numbers of a feature's `CONTAINER_IMAGE_HISTORY` rows in a namespace's STATE_DB, as last read or written.
+    #[must_use]
+    pub fn history(&self, namespace: Namespace, feature: &str) -> &BTreeSet<u64> {
         static NONE: BTreeSet<u64> = BTreeSet::new();
         let place = self.places.get(&(namespace, Database::State));
         place.and_then(|place| place.history.get(feature)).unwrap_or(&NONE)
@@ -135,38 +161,48 @@ impl Rows {
         }
     }
 
-    /// The history rows of a feature are now these.
-    pub(super) fn set_history(&mut self, namespace: Namespace, feature: &str, numbers: BTreeSet<u64>) {
-        if let Some(place) = self.places.get_mut(&(namespace, Database::State)) {
-            place.history.insert(feature.to_owned(), numbers);
+    /// A history row of a feature is there, or is not.
+    pub(super) fn set_history(&mut self, namespace: Namespace, feature: &str, number: u64, is_there: bool) {
+        let Some(place) = self.places.get_mut(&(namespace, Database::State)) else { return };
+        if is_there {
+            place.history.entry(feature.to_owned()).or_default().insert(number);
+        } else if let Some(numbers) = place.history.get_mut(feature) {
+            numbers.remove(&number);
         }
     }
 
-    /// Takes over what was read of a place.
-    pub(super) fn apply(&mut self, place: &Place, picture: Picture) {
+    /// Takes over what was read of a place. Whether anything is other than it was.
+    pub(super) fn apply(&mut self, place: &Place, picture: Picture) -> bool {
         for (key, why) in picture.refused {
             self.refuse(place, key, why);
         }
         let mut surplus = Vec::new();
         let rows = self.places.entry((place.namespace, place.database)).or_default();
+        let mut before = None;
+        let is_turned = picture.initialized.is_some_and(|initialized| initialized != rows.initialized);
+        rows.initialized = picture.initialized.unwrap_or(rows.initialized);
+        let mut is_other = is_turned;
         if picture.is_whole {
-            rows.rows.clear();
+            is_other |= rows.history != picture.history;
             rows.history = picture.history;
-        }
-        if let Some(initialized) = picture.initialized {
-            rows.initialized = initialized;
+            before = Some(std::mem::take(&mut rows.rows));
         }
         for (row, fields) in picture.rows {
             // More than one look takes may come one by one.
             if rows.rows.len() < MOST_ROWS || fields.is_none() || rows.rows.contains_key(&row) {
-                rows.set(row, fields);
+                is_other |= rows.set(row, fields) && before.is_none();
             } else {
                 surplus.push(place.key(&row));
             }
         }
+        is_other |= before.is_some_and(|before| before != rows.rows);
+        if is_turned {
+            self.find_unreadable();
+        }
         for key in surplus {
             self.refuse(place, key, TOO_MANY);
         }
+        is_other
     }
 
     /// Says once that a row is refused.
@@ -184,10 +220,15 @@ impl Rows {
 }
 
 impl PlaceRows {
-    fn set(&mut self, row: RowName, fields: Option<Fields>) {
+    /// Sets or removes a row. Whether it is other than it was.
+    fn set(&mut self, row: RowName, fields: Option<Fields>) -> bool {
+        if self.rows.get(&row) == fields.as_ref() {
+            return false;
+        }
         match fields {
             Some(fields) => self.rows.insert(row, fields),
             None => self.rows.remove(&row),
         };
+        true
     }
 }

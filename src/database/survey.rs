@@ -84,12 +84,7 @@ async fn ask(server: &Server, places: &[Place]) -> Result<(Reached, Pictures), D
     };
     let ids: Vec<u16> = places.iter().map(|place| place.id).collect();
     let connection = Connection::open(server, &ids).await?;
-    let everything = || {
-        let mut everything = Dirty::default();
-        everything.mark_everything();
-        everything
-    };
-    let everything: Vec<Dirty> = places.iter().map(|_| everything()).collect();
+    let everything: Vec<Dirty> = places.iter().map(|_| Dirty::everything()).collect();
     let pictures = connection.within_deadline(read::read(&connection, places, &everything)).await?;
     Ok((reached, pictures))
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bollard::API_DEFAULT_VERSION;
+/// The newest version whose answers this agent was written for (engine 29).
+pub(super) const NEWEST: ApiVersion = ApiVersion { major: 1, minor: 53 };
 
 /// An API version, `1.41` with an engine 20.10.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,12 +20,6 @@ impl ApiVersion {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.trim().split_once('.')?;
         Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
-    }
-
-    /// The newest that the client library understands.
-    fn of_library() -> Self {
-        let half = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        Self { major: half(API_DEFAULT_VERSION.major_version), minor: half(API_DEFAULT_VERSION.minor_version) }
     }
 }
 
@@ -46,12 +41,12 @@ impl Negotiated {
         (packed != 0).then(|| ApiVersion { major: half(packed >> 16), minor: half(packed) })
     }
 
-    /// Speaks the engine's newest version, or the client library's where that is older: what the engine would answer in
-    /// a newer one, the library might not understand. An engine that does not say is spoken to in the library's.
-    pub(super) fn settle(&self, newest: Option<ApiVersion>) {
-        let library = ApiVersion::of_library();
-        let spoken = newest.map_or(library, |newest| newest.min(library));
+    /// Speaks the engine's newest version, or [`NEWEST`] where that is older: what the engine would answer in a newer one
+    /// might mean something else. An engine that does not say is spoken to in that one.
+    pub(super) fn settle(&self, newest: Option<ApiVersion>) -> ApiVersion {
+        let spoken = newest.map_or(NEWEST, |newest| newest.min(NEWEST));
         self.0.store(u32::from(spoken.major) << 16 | u32::from(spoken.minor), Ordering::Relaxed);
+        spoken
     }
 
     /// Whatever answers next may be another engine.
@@ -77,13 +72,12 @@ mod tests {
     fn what_both_understand_is_spoken() {
         let negotiated = Negotiated::default();
         assert_eq!(negotiated.get(), None);
-        let library = ApiVersion::of_library();
-        for (engine, spoken) in [("1.24", "1.24"), ("9.99", &*library.to_string())] {
+        for (engine, spoken) in [("1.24", "1.24"), ("9.99", "1.53")] {
             negotiated.settle(ApiVersion::parse(engine));
             assert_eq!(negotiated.get().map(|api| api.to_string()).as_deref(), Some(spoken));
         }
         negotiated.settle(None);
-        assert_eq!(negotiated.get(), Some(library));
+        assert_eq!(negotiated.get(), Some(NEWEST));
         negotiated.forget();
         assert_eq!(negotiated.get(), None);
     }

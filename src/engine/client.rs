@@ -1,26 +1,27 @@
 //! The calls to the engine, each with a deadline.
+//!
+//! An answer is reduced at once to what is used of it, and read with tolerance: a word that is not known makes what it is
+//! about unknown, and nothing else.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::{
-    ContainerInspectResponse, ContainerSummary, EventMessage, ImageDeleteResponseItem, ImageInspect, ImageSummary,
-};
-use bollard::query_parameters::{
-    EventsOptions, InspectContainerOptions, ListContainersOptions, ListImagesOptions, RemoveContainerOptions,
-    RemoveImageOptions, TagImageOptions,
-};
-use bollard::{API_DEFAULT_VERSION, Docker};
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use serde::Serialize;
-use tokio::time::timeout;
+use hyper::Method;
+use serde::{Deserialize, Serialize};
+use tokio::time::{sleep, timeout};
 
-use super::error::EngineError;
-use super::transport::Transport;
-use crate::domain::{ContainerId, ImageId, Repository, Version};
+use super::answer;
+use super::error::{EngineError, Failure};
+use super::events::{self, Events};
+use super::host::EngineHost;
+use super::parse::{self, InspectedContainer, InspectedImage};
+use super::splitter::Entry;
+use super::transport::{Answer, Transport};
+use crate::clock;
+use crate::decide::{Container, Image};
+use crate::domain::{ContainerId, ImageId, Repositories, Repository, Version};
 
 /// How long a read or a tag may take. A healthy engine answers in milliseconds; a switch whose disk is busy has been
 /// seen to need seconds. One that needs longer hangs.
@@ -30,8 +31,9 @@ pub(super) const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// flash take their time. Docker's own clients wait without end.
 const REMOVE_DEADLINE: Duration = Duration::from_secs(120);
 
-/// The client library's own deadline, which must be none of ours.
-const CLIENT_DEADLINE_SECONDS: u64 = 2 * REMOVE_DEADLINE.as_secs();
+/// The pauses, in milliseconds, before a list is asked for again that the engine could not make. With the containerd image store a list
+/// answers 404, or 500, if an image is removed while it is made (tried on 26.1).
+const LIST_AGAIN: [u64; 7] = [10, 20, 50, 100, 200, 400, 800];
 
 /// The entry of `DriverStatus` by which an engine with the containerd image store is known (moby,
 /// daemon/containerd/service.go, `LayerStoreStatus`).
@@ -41,11 +43,7 @@ const CONTAINERD_STORE: [&str; 2] = ["driver-type", "io.containerd.snapshotter.v
 #[derive(Clone)]
 pub struct Engine {
     transport: Arc<Transport>,
-    docker: Docker,
 }
-
-/// The engine's events, as they happen.
-pub(super) type Events = BoxStream<'static, Result<EventMessage, EngineError>>;
 
 /// What an engine says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,22 +63,10 @@ pub struct EngineVersion {
 }
 
 impl Engine {
-    /// An engine at `unix:///path`, `/path`, `tcp://host:port` or `http://host:port`. Contact is made with the first call.
-    ///
-    /// # Errors
-    /// [`EngineError::InvalidHost`] if `host` is none of these.
-    pub fn connect(host: &str) -> Result<Self, EngineError> {
-        let transport = Arc::new(Transport::new(host.parse()?));
-        let way = Arc::clone(&transport);
-        let docker = Docker::connect_with_custom_transport(
-            move |request| Arc::clone(&way).request(request),
-            Some("http://docker"),
-            CLIENT_DEADLINE_SECONDS,
-            API_DEFAULT_VERSION,
-        );
-        let docker =
-            docker.map_err(|error| EngineError::client(String::new(), transport.host(), READ_DEADLINE, &error))?;
-        Ok(Self { transport, docker })
+    /// An engine. Contact is made with the first call.
+    #[must_use]
+    pub fn new(host: EngineHost) -> Self {
+        Self { transport: Arc::new(Transport::new(host)) }
     }
 
     /// What the engine says about itself. Slow (tens of milliseconds): for people only.
@@ -88,16 +74,29 @@ impl Engine {
     /// # Errors
     /// If the engine cannot be asked.
     pub async fn version(&self) -> Result<EngineVersion, EngineError> {
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "PascalCase")]
+        struct VersionAnswer {
+            version: String,
+            api_version: String,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "PascalCase")]
+        struct InfoAnswer {
+            driver: String,
+            driver_status: Option<Vec<Vec<String>>>,
+            docker_root_dir: String,
+        }
         let what = "asking for the engine's version";
-        let version = self.call(what, READ_DEADLINE, |docker| async move { docker.version().await }).await?;
-        let info = self.call(what, READ_DEADLINE, |docker| async move { docker.info().await }).await?;
+        let version: VersionAnswer = self.get(what, "/version", |body| Ok(serde_json::from_slice(body)?)).await?;
+        let info: InfoAnswer = self.get(what, "/info", |body| Ok(serde_json::from_slice(body)?)).await?;
         Ok(EngineVersion {
-            version: version.version.unwrap_or_default(),
-            api_version: version.api_version.unwrap_or_default(),
+            version: version.version,
+            api_version: version.api_version,
             negotiated: self.transport.api().map(|api| api.to_string()).unwrap_or_default(),
-            storage_driver: info.driver.unwrap_or_default(),
+            storage_driver: info.driver,
             containerd_image_store: info.driver_status.iter().flatten().any(|entry| *entry == CONTAINERD_STORE),
-            data_root: info.docker_root_dir.unwrap_or_default(),
+            data_root: info.docker_root_dir,
         })
     }
 
@@ -107,110 +106,140 @@ impl Engine {
     }
 
     /// Every container, running or not, without sizes (they take the engine a walk over the disk).
-    pub(super) async fn list_containers(&self) -> Result<Vec<ContainerSummary>, EngineError> {
-        let options = ListContainersOptions { all: true, ..Default::default() };
-        let what = "listing the containers";
-        self.call(what, READ_DEADLINE, |docker| async move { docker.list_containers(Some(options)).await }).await
+    pub(super) async fn list_containers(&self) -> Result<BTreeMap<ContainerId, Container>, EngineError> {
+        self.list("listing the containers", "/containers/json?all=true", |containers: &mut BTreeMap<_, _>, entry| {
+            let Some((id, container)) = parse::listed_container(entry) else { return 0 };
+            let kept = size_of_val(&container) + container.name.len();
+            containers.insert(id, container);
+            kept
+        })
+        .await
     }
 
     /// Every image but the layers between: `all` would add those that only others are built upon, whereas images
     /// without a name are listed either way (moby, daemon/images/images.go; tried on 20.10). Shared sizes are not
     /// asked for: they take a walk over the disk.
-    pub(super) async fn list_images(&self) -> Result<Vec<ImageSummary>, EngineError> {
-        let options = ListImagesOptions { digests: true, ..Default::default() };
-        let what = "listing the images";
-        self.call(what, READ_DEADLINE, |docker| async move { docker.list_images(Some(options)).await }).await
+    pub(super) async fn list_images(&self) -> Result<BTreeMap<ImageId, Image>, EngineError> {
+        let mut repositories = Repositories::default();
+        self.list("listing the images", "/images/json?digests=true", |images: &mut BTreeMap<_, _>, entry| {
+            let Some((id, image)) = parse::listed_image(entry, &mut repositories) else { return 0 };
+            let kept = size_of_val(&image) + image.references.iter().map(size_of_val).sum::<usize>();
+            images.insert(id, image);
+            kept
+        })
+        .await
     }
 
-    /// A container's details, without its size.
-    pub(super) async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerInspectResponse, EngineError> {
-        let what = format!("looking at container {}", id.short());
-        let inspect = |docker: Docker| async move {
-            docker.inspect_container(&id.to_string(), None::<InspectContainerOptions>).await
-        };
-        self.call(what, READ_DEADLINE, inspect).await
+    /// A container's details, by id or name, without its size.
+    pub(super) async fn inspect_container(&self, name: &str) -> Result<InspectedContainer, EngineError> {
+        let what = format!("looking at container {}", name.get(..12).filter(|_| name.len() == 64).unwrap_or(name));
+        self.get(what, &format!("/containers/{name}/json"), parse::inspected_container).await
     }
 
     /// An image's details, by id or reference.
-    pub(super) async fn inspect_image(&self, name: &str) -> Result<ImageInspect, EngineError> {
-        let what = format!("looking at image {name}");
-        self.call(what, READ_DEADLINE, |docker| async move { docker.inspect_image(name).await }).await
+    pub(super) async fn inspect_image(&self, name: &str) -> Result<InspectedImage, EngineError> {
+        self.get(format!("looking at image {name}"), &format!("/images/{name}/json"), parse::inspected_image).await
     }
 
     /// Points `repository:tag` at an image, whatever it named before.
     pub(super) async fn tag(&self, image: &ImageId, repository: &Repository, tag: &Version) -> Result<(), EngineError> {
         let what = format!("tagging {image} as {repository}:{tag}");
-        let options = TagImageOptions { repo: Some(repository.to_string()), tag: Some(tag.to_string()) };
-        self.call(
-            what,
-            READ_DEADLINE,
-            |docker| async move { docker.tag_image(&image.to_string(), Some(options)).await },
-        )
-        .await
+        let path = format!("/images/{image}/tag?repo={repository}&tag={tag}");
+        self.call(what, READ_DEADLINE, &Method::POST, &path, |_| Ok(())).await
     }
 
     /// Removes a container that does not run, without its volumes: they are not ours.
     pub(super) async fn remove_container(&self, id: &ContainerId) -> Result<(), EngineError> {
         let what = format!("removing container {}", id.short());
-        let options = RemoveContainerOptions { force: false, v: false, link: false };
-        let remove = |docker: Docker| async move { docker.remove_container(&id.to_string(), Some(options)).await };
-        self.call(what, REMOVE_DEADLINE, remove).await
+        let path = format!("/containers/{id}?force=false&v=false&link=false");
+        self.call(what, REMOVE_DEADLINE, &Method::DELETE, &path, |_| Ok(())).await
     }
 
     /// Removes a reference, and the image with its last one; or an image by id. Never by force, and without its
-    /// parents (`noprune`): what a plan does not name stays.
-    pub(super) async fn remove_image(&self, name: &str) -> Result<Vec<ImageDeleteResponseItem>, EngineError> {
-        let what = format!("removing {name}");
-        let options = RemoveImageOptions { force: false, noprune: true, platforms: None };
-        let remove = |docker: Docker| async move { docker.remove_image(name, Some(options), None).await };
-        self.call(what, REMOVE_DEADLINE, remove).await
+    /// parents (`noprune`): what a plan does not name stays. The ids of the layers and images that are gone with it.
+    pub(super) async fn remove_image(&self, name: &str) -> Result<Vec<ImageId>, EngineError> {
+        let path = format!("/images/{name}?force=false&noprune=true");
+        self.call(format!("removing {name}"), REMOVE_DEADLINE, &Method::DELETE, &path, parse::removed).await
     }
 
-    /// The events of the engine, from the first poll on; ends with an error, or without one when the engine ends.
-    pub(super) async fn events(&self, options: EventsOptions) -> Result<Events, EngineError> {
+    /// The events of the engine from now on.
+    pub(super) async fn events(&self) -> Result<Events, EngineError> {
         let what = "following the engine's events";
-        let docker = self.call(what, READ_DEADLINE, |docker| async move { Ok(docker) }).await?;
-        let transport = Arc::clone(&self.transport);
-        // The client's deadline is for the answer's head only, which comes at once: the stream itself has no end.
-        let events = docker.with_timeout(READ_DEADLINE).events(Some(options));
-        let error = move |error| EngineError::client(what.to_owned(), transport.host(), READ_DEADLINE, &error);
-        Ok(events.map_err(error).boxed())
+        let path = events::path(clock::wall());
+        let follow = async { answer::accepted(self.transport.follow(&path).await?).await };
+        let answer = self.within(what, READ_DEADLINE, follow).await?;
+        Ok(Events::new(answer.into_body(), self.clone()))
     }
 
-    /// The stream of events ended, which only the engine's end does.
-    pub(super) fn hung_up(&self) -> EngineError {
-        EngineError::Unreachable {
-            what: "following the engine's events".to_owned(),
-            host: self.transport.host().to_string(),
-            cause: "it has hung up".to_owned(),
+    /// What an end of the stream of events is, which only the engine's own end causes.
+    pub(super) fn hung_up(&self, error: Option<hyper::Error>) -> EngineError {
+        let what = "following the engine's events".to_owned();
+        let host = self.transport.host();
+        match error {
+            Some(error) => EngineError::of(what, host, error.into()),
+            None => EngineError::Unreachable { what, host: host.to_string(), cause: "it has hung up".to_owned() },
         }
     }
 
-    /// Makes a call within a deadline, after the first contact.
-    async fn call<T, F>(
+    /// Reads a list into a collection, and once more where the engine could not make it.
+    async fn list<C: Default>(
+        &self,
+        what: &str,
+        path: &str,
+        mut keep: impl FnMut(&mut C, Entry<'_>) -> usize,
+    ) -> Result<C, EngineError> {
+        let mut pauses = LIST_AGAIN.iter();
+        loop {
+            let mut collection = C::default();
+            let read = async {
+                let answer = answer::accepted(self.transport.request(&Method::GET, path).await?).await?;
+                answer::list(answer, |entry| keep(&mut collection, entry)).await
+            };
+            match (self.within(what, READ_DEADLINE, read).await, pauses.next()) {
+                (Ok(()), _) => return Ok(collection),
+                (Err(EngineError::NotFound { .. } | EngineError::Refused { status: 500, .. }), Some(pause)) => {
+                    sleep(Duration::from_millis(*pause)).await;
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
+    }
+
+    async fn get<T>(
+        &self,
+        what: impl Into<String>,
+        path: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, EngineError> {
+        self.call(what, READ_DEADLINE, &Method::GET, path, parse).await
+    }
+
+    /// Makes a call within a deadline.
+    async fn call<T>(
         &self,
         what: impl Into<String>,
         deadline: Duration,
-        request: impl FnOnce(Docker) -> F,
-    ) -> Result<T, EngineError>
-    where
-        F: Future<Output = Result<T, bollard::errors::Error>>,
-    {
-        let what = what.into();
-        let answer = timeout(deadline, async {
-            self.transport.negotiate().await?;
-            request(self.docker.clone()).await
-        });
-        let host = self.transport.host();
-        let failure = match answer.await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => EngineError::client(what, host, deadline, &error),
-            Err(_) => EngineError::timed_out(what, host, deadline),
+        method: &Method,
+        path: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, EngineError> {
+        let body = async {
+            let answer: Answer = self.transport.request(method, path).await?;
+            answer::body(answer::accepted(answer).await?).await
         };
-        if failure.is_away() {
-            self.forget();
-        }
-        Err(failure)
+        let what = what.into();
+        let body = self.within(&what, deadline, body).await?;
+        parse(&body).map_err(|failure| EngineError::of(what, self.transport.host(), failure))
+    }
+
+    async fn within<T>(
+        &self,
+        what: &str,
+        deadline: Duration,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, EngineError> {
+        let done = timeout(deadline, work).await.unwrap_or(Err(Failure::Late(deadline)));
+        done.map_err(|failure| EngineError::of(what.to_owned(), self.transport.host(), failure))
     }
 }
 

@@ -5,19 +5,12 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use bollard::errors::Error as ClientError;
-
-use super::host::Host;
+use super::host::EngineHost;
+use super::transport::NoAnswer;
 
 /// A call to the engine that failed. `what` says what the call was for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// The place to look for the engine is none.
-    #[error("\"{host}\" is no place of an engine: write unix:///PATH or tcp://HOST:PORT")]
-    InvalidHost {
-        /// The place.
-        host: String,
-    },
     /// Connecting is not permitted.
     #[error("{what}: no permission to use the engine at {host}: run as root or as a member of the group \"docker\"")]
     PermissionDenied {
@@ -80,12 +73,6 @@ pub enum EngineError {
         /// What is wrong with it.
         cause: String,
     },
-    /// A step that is none of the engine's was given to it: a mistake of the caller.
-    #[error("\"{step}\" is no step of the engine's")]
-    NotAnEngineStep {
-        /// The step.
-        step: String,
-    },
 }
 
 impl EngineError {
@@ -95,44 +82,71 @@ impl EngineError {
         matches!(self, Self::PermissionDenied { .. } | Self::Unreachable { .. } | Self::TimedOut { .. })
     }
 
-    /// A call that did not end in time.
-    pub(super) fn timed_out(what: String, host: &Host, after: Duration) -> Self {
-        Self::TimedOut { what, host: host.to_string(), after }
+    /// Whether there is no way to the engine: no other call will do better.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::PermissionDenied { .. } | Self::Unreachable { .. })
     }
 
-    /// A connection that failed.
-    pub(super) fn io(what: String, host: &Host, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied { what, host: host.to_string() },
-            io::ErrorKind::FileTooLarge => {
-                Self::Unexpected { what, cause: "it is longer than any switch's".to_owned() }
-            }
-            _ => Self::Unreachable { what, host: host.to_string(), cause: error.to_string() },
-        }
-    }
-
-    /// What the client library reports.
-    pub(super) fn client(what: String, host: &Host, after: Duration, error: &ClientError) -> Self {
-        match error {
-            ClientError::DockerResponseServerError { status_code, message } => {
-                let message = shown(message);
-                match *status_code {
-                    404 => Self::NotFound { what, message },
-                    409 => Self::Conflict { what, message },
-                    status => Self::Refused { what, status, message },
-                }
-            }
-            ClientError::RequestTimeoutError => Self::timed_out(what, host, after),
-            ClientError::IOError { err } => Self::io(what, host, err),
-            ClientError::HyperResponseError { .. } => {
-                let innermost = causes(error).last().map(ToString::to_string).unwrap_or_default();
-                causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map_or_else(
+    /// A call that came to nothing.
+    pub(super) fn of(what: String, host: &EngineHost, failure: Failure) -> Self {
+        match failure {
+            Failure::Late(after) => Self::TimedOut { what, host: host.to_string(), after },
+            Failure::NoAnswer(NoAnswer::Connect(error)) => Self::io(what, host, &error),
+            Failure::NoAnswer(NoAnswer::Http(error)) => {
+                let innermost = causes(&error).last().map(ToString::to_string).unwrap_or_default();
+                causes(&error).find_map(|cause| cause.downcast_ref::<io::Error>()).map_or_else(
                     || Self::Unreachable { what: what.clone(), host: host.to_string(), cause: innermost },
                     |io| Self::io(what.clone(), host, io),
                 )
             }
-            _ => Self::Unexpected { what, cause: shown(&error.to_string()) },
+            Failure::Status(404, message) => Self::NotFound { what, message: shown(&message) },
+            Failure::Status(409, message) => Self::Conflict { what, message: shown(&message) },
+            Failure::Status(status, message) => Self::Refused { what, status, message: shown(&message) },
+            Failure::TooLong => Self::Unexpected { what, cause: "it is longer than any switch's".to_owned() },
+            Failure::NotUnderstood(cause) => Self::Unexpected { what, cause: shown(&cause) },
         }
+    }
+
+    /// A connection that failed.
+    pub(super) fn io(what: String, host: &EngineHost, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied { what, host: host.to_string() },
+            _ => Self::Unreachable { what, host: host.to_string(), cause: error.to_string() },
+        }
+    }
+}
+
+/// Why a call came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Its deadline passed.
+    Late(Duration),
+    /// It was not answered.
+    NoAnswer(NoAnswer),
+    /// The engine refused, with this status and in these words.
+    Status(u16, String),
+    /// The answer is longer than is read.
+    TooLong,
+    /// The answer is not what it should be.
+    NotUnderstood(String),
+}
+
+impl From<NoAnswer> for Failure {
+    fn from(error: NoAnswer) -> Self {
+        Self::NoAnswer(error)
+    }
+}
+
+impl From<hyper::Error> for Failure {
+    fn from(error: hyper::Error) -> Self {
+        Self::NoAnswer(error.into())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::NotUnderstood(error.to_string())
     }
 }
 

@@ -1,15 +1,15 @@
-//! A picture made of answers instead of read from an engine, for the crate in `fuzz/`.
+//! A snapshot made of answers instead of read from an engine, for the crate in `fuzz/`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, ImageInspect, ImageSummary};
-
-use super::events;
+use super::events::Event;
+use super::known::Known;
 use super::parse;
-use super::picture::{Dirty, Picture};
-use super::reader::{Known, details};
+use super::snapshot::Snapshot;
+use super::splitter::Splitter;
 use crate::decide::ImageVersion;
-use crate::domain::{IteratorExt as _, Repositories};
+use crate::domain::Repositories;
 
 /// The bodies of what the engine answers, and one event.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,29 +27,29 @@ pub struct Answers<'a> {
 }
 
 impl Answers<'_> {
-    /// The picture that they give. An answer that is no JSON of its shape counts as empty; a call to the engine would fail.
+    /// The snapshot that they give. A list that is none ends where that is seen; a call to the engine would fail.
     #[must_use]
-    pub fn picture(&self) -> Picture {
-        let containers: Vec<ContainerSummary> = serde_json::from_slice(self.containers).unwrap_or_default();
-        let images: Vec<ImageSummary> = serde_json::from_slice(self.images).unwrap_or_default();
-        let container: ContainerInspectResponse = serde_json::from_slice(self.container).unwrap_or_default();
-        let image: ImageInspect = serde_json::from_slice(self.image).unwrap_or_default();
+    pub fn snapshot(&self) -> Snapshot {
         let mut known = Known::default();
-        if let Ok(event) = serde_json::from_slice::<EventMessage>(self.event) {
-            events::note(&event, &mut Dirty::nothing(), &mut known.oom);
-        }
-        let (inspected, version) = (parse::inspected(&container), parse::image_version(&image));
-        let containers = containers.iter().filter_map(parse::container).map(|(id, mut container)| {
-            container.status = inspected.status;
-            container.created_from.clone_from(&inspected.created_from);
-            container.details = details(&mut known, &id, &inspected);
-            (id, container)
+        known.note(&Event::read(self.event));
+        let inspected = parse::inspected_container(self.container).ok();
+        let version = parse::inspected_image(self.image).ok().and_then(|image| image.version);
+        let (mut containers, mut images) = (BTreeMap::new(), BTreeMap::new());
+        let _: Result<(), _> = Splitter::list().push(self.containers, |entry| {
+            let Some((id, mut container)) = parse::listed_container(entry) else { return };
+            if let Some(mut inspected) = inspected.clone() {
+                inspected.id = id;
+                known.note_container(&inspected, known.heard());
+                known.complete(&id, &mut container);
+            }
+            containers.insert(id, container);
         });
         let mut repositories = Repositories::default();
-        let images = images.iter().filter_map(|image| parse::image(image, &mut repositories)).map(|(id, mut image)| {
-            image.version = ImageVersion::Read(version.clone());
-            (id, image)
+        let _: Result<(), _> = Splitter::list().push(self.images, |entry| {
+            let Some((id, mut image)) = parse::listed_image(entry, &mut repositories) else { return };
+            image.version = version.clone().map_or(ImageVersion::NotRead, ImageVersion::Read);
+            images.insert(id, image);
         });
-        Picture { containers: Arc::new(containers.ordered()), images: Arc::new(images.ordered()) }
+        Snapshot { containers: Arc::new(containers), images: Arc::new(images) }
     }
 }

@@ -1,40 +1,42 @@
 //! The edge: the engine's answers become words of the domain, or are left out.
+//!
+//! Only what is used is read, field by field. A field of a container that is not what it should be, or holds a word that
+//! this agent does not know, makes that container unknown; one of an image's names, and the image is nobody's.
 
+use serde::Deserialize;
+
+use super::error::Failure;
+use super::fields::{Field, Fields};
+use super::splitter::Entry;
 use crate::decide::{Container, ContainerStatus, Image, ImageVersion, KubeletLabels};
 use crate::domain::{ContainerId, ImageId, Reference, References, Repositories, StartedAt, Value, Version, printable};
-use bollard::models::{
-    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Inspected, ContainerSummary,
-    ContainerSummaryStateEnum as Listed, HealthStatusEnum, ImageInspect, ImageSummary,
-};
-
-/// The label by which the kubelet names a container (kubernetes, pkg/kubelet/types/labels.go).
-const CONTAINER_NAME: &str = "io.kubernetes.container.name";
-
-/// The label by which dockershim and cri-dockerd tell containers from the sandboxes of pods.
-const DOCKER_TYPE: &str = "io.kubernetes.docker.type";
 
 /// The longest name of a container that is taken as it is; the kubelet's are the longest, of two or three hundred.
 const LONGEST_NAME: usize = 1024;
 
-/// What an inspection of a container tells, as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct InspectedContainer {
-    pub(super) name: String,
-    pub(super) image: Option<ImageId>,
-    pub(super) created_from: Option<Reference>,
-    pub(super) status: ContainerStatus,
-    pub(super) started_at: Option<StartedAt>,
-    pub(super) unhealthy: bool,
-    pub(super) oom_killed: bool,
-    /// `IMAGE_VERSION` of its own environment.
-    pub(super) version: Value<Version>,
-}
-
 /// An image of the list. One whose id is no id cannot be spoken of and is left out.
-pub(super) fn image(summary: &ImageSummary, repositories: &mut Repositories) -> Option<(ImageId, Image)> {
-    let id = summary.id.parse().ok()?;
-    let (references, unreadable_references) = references(&summary.repo_tags, &summary.repo_digests, repositories);
-    let size = u64::try_from(summary.size).unwrap_or_default();
+pub(super) fn listed_image(entry: Entry<'_>, repositories: &mut Repositories) -> Option<(ImageId, Image)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Listed<'a> {
+        #[serde(borrow)]
+        id: Field<'a>,
+        #[serde(borrow)]
+        repo_tags: Field<'a>,
+        #[serde(borrow)]
+        repo_digests: Field<'a>,
+        #[serde(borrow)]
+        size: Field<'a>,
+    }
+    let listed: Listed<'_> = serde_json::from_slice(entry.json).ok()?;
+    let mut fields = Fields::new();
+    let id = fields.word(listed.id, |text| text.parse().ok())?;
+    let size = fields.read(listed.size).and_then(|size: i64| u64::try_from(size).ok()).unwrap_or_default();
+    let mut names = Fields::of(entry);
+    let tags: Vec<String> = names.read(listed.repo_tags).unwrap_or_default();
+    let digests: Vec<String> = names.read(listed.repo_digests).unwrap_or_default();
+    let (references, unreadable) = references(&tags, &digests, repositories);
+    let unreadable_references = unreadable.saturating_add(u16::from(!names.are_known()));
     Some((id, Image { references, unreadable_references, version: ImageVersion::NotRead, size }))
 }
 
@@ -63,28 +65,80 @@ fn stands_for_none(text: &str) -> bool {
         || text.starts_with("moby-dangling@")
 }
 
-/// A container of the list.
-pub(super) fn container(summary: &ContainerSummary) -> Option<(ContainerId, Container)> {
-    let id = summary.id.as_deref()?.parse().ok()?;
-    let image: ImageId = summary.image_id.as_deref()?.parse().ok()?;
+/// A container of the list. One whose id or image is no id cannot be spoken of and is left out.
+pub(super) fn listed_container(entry: Entry<'_>) -> Option<(ContainerId, Container)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Listed<'a> {
+        #[serde(borrow)]
+        id: Field<'a>,
+        #[serde(borrow)]
+        names: Field<'a>,
+        #[serde(borrow, rename = "ImageID")]
+        image_id: Field<'a>,
+        #[serde(borrow)]
+        image: Field<'a>,
+        #[serde(borrow)]
+        labels: Field<'a>,
+        #[serde(borrow)]
+        state: Field<'a>,
+    }
+    let listed: Listed<'_> = serde_json::from_slice(entry.json).ok()?;
+    let mut fields = Fields::of(entry);
+    let id = fields.word(listed.id, |text| text.parse().ok())?;
+    let image: ImageId = fields.word(listed.image_id, |text| text.parse().ok())?;
     // A container with links has further names, `/other/alias`.
-    let names = summary.names.iter().flatten().map(|name| name.strip_prefix('/').unwrap_or(name));
+    let names: Vec<String> = fields.read(listed.names).unwrap_or_default();
+    let names = names.iter().map(|name| name.strip_prefix('/').unwrap_or(name));
     let name = names.clone().find(|name| !name.contains('/')).or_else(|| names.clone().next()).unwrap_or_default();
-    let label = |name: &str| summary.labels.as_ref().and_then(|labels| labels.get(name));
-    let kubelet = label(CONTAINER_NAME).map(|container_name| KubeletLabels {
-        container_name: container_name.as_str().into(),
-        is_container: label(DOCKER_TYPE).is_some_and(|kind| kind == "container"),
-    });
-    let status = match summary.state {
-        Some(Listed::RUNNING | Listed::STOPPING) => ContainerStatus::Running,
-        Some(Listed::PAUSED) => ContainerStatus::Paused,
-        Some(Listed::CREATED | Listed::EXITED | Listed::REMOVING | Listed::DEAD) => ContainerStatus::Stopped,
-        // Not known to run, and not known not to: neither proof of anything nor to be touched.
-        Some(Listed::RESTARTING | Listed::EMPTY) | None => ContainerStatus::Restarting,
+    let kubelet = kubelet(&mut fields, listed.labels);
+    let status = fields.word(listed.state, status);
+    let created_from: Option<String> = fields.read(listed.image);
+    let container = Container {
+        name: container_name(name).into(),
+        image,
+        created_from: created_from.and_then(|text| self::created_from(&text, &image)),
+        kubelet,
+        status: status.filter(|_| fields.are_known()).unwrap_or(ContainerStatus::Unknown),
+        details: None,
+        exit_code: None,
     };
-    let created_from = summary.image.as_deref().and_then(|text| created_from(text, &image));
-    let name = container_name(name).into();
-    Some((id, Container { name, image, created_from, kubelet, status, details: None }))
+    Some((id, container))
+}
+
+/// What the labels say by which the kubelet names a container (kubernetes, pkg/kubelet/types/labels.go), and by which
+/// dockershim and cri-dockerd tell containers from the sandboxes of pods.
+fn kubelet(fields: &mut Fields, labels: Field<'_>) -> Option<KubeletLabels> {
+    #[derive(Deserialize)]
+    struct Labels<'a> {
+        #[serde(borrow, rename = "io.kubernetes.container.name")]
+        container_name: Field<'a>,
+        #[serde(borrow, rename = "io.kubernetes.docker.type")]
+        docker_type: Field<'a>,
+    }
+    let labels: Labels<'_> = fields.read(labels)?;
+    let container_name: String = fields.read(labels.container_name)?;
+    let docker_type: Option<String> = fields.read(labels.docker_type);
+    Some(KubeletLabels {
+        container_name: container_name_label(&container_name).into(),
+        is_container: docker_type.is_some_and(|kind| kind == "container"),
+    })
+}
+
+/// What a container does, in one of the engine's words.
+fn status(word: &str) -> Option<ContainerStatus> {
+    match word {
+        "running" | "stopping" => Some(ContainerStatus::Running),
+        "paused" => Some(ContainerStatus::Paused),
+        "restarting" => Some(ContainerStatus::Restarting),
+        "created" | "exited" | "removing" | "dead" => Some(ContainerStatus::Stopped),
+        _ => None,
+    }
+}
+
+/// The label as it is, unless it is too long to be any container's name.
+fn container_name_label(label: &str) -> String {
+    if label.len() <= LONGEST_NAME { label.to_owned() } else { printable(label) }
 }
 
 /// A container's name as it may be shown to people. The engine lets none have other characters than these (moby,
@@ -105,49 +159,171 @@ fn created_from(text: &str, image: &ImageId) -> Option<Reference> {
     if is_id { None } else { text.parse().ok() }
 }
 
+/// What an inspection of a container tells, as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InspectedContainer {
+    pub(super) id: ContainerId,
+    pub(super) name: String,
+    pub(super) image: ImageId,
+    pub(super) created_from: Option<Reference>,
+    pub(super) kubelet: Option<KubeletLabels>,
+    /// Unknown as well if another word of it is not known.
+    pub(super) status: ContainerStatus,
+    pub(super) started_at: Option<StartedAt>,
+    pub(super) unhealthy: bool,
+    pub(super) oom_killed: bool,
+    /// `IMAGE_VERSION` of its own environment.
+    pub(super) version: Value<Version>,
+}
+
 /// An inspection of a container.
-pub(super) fn inspected(response: &ContainerInspectResponse) -> InspectedContainer {
-    let image = response.image.as_deref().and_then(|id| id.parse().ok());
-    let config_image = response.config.as_ref().and_then(|config| config.image.as_deref());
-    let created_from = image.as_ref().and_then(|image| created_from(config_image?, image));
-    let state = response.state.as_ref();
-    let health = state.and_then(|state| state.health.as_ref()).and_then(|health| health.status);
-    InspectedContainer {
-        name: container_name(response.name.as_deref().unwrap_or_default().trim_start_matches('/')),
-        image,
-        created_from,
-        status: state.map_or(ContainerStatus::Restarting, status),
-        started_at: state.and_then(|state| state.started_at.as_deref()).and_then(|text| text.parse().ok()),
-        unhealthy: health == Some(HealthStatusEnum::UNHEALTHY),
-        oom_killed: state.and_then(|state| state.oom_killed).unwrap_or_default(),
-        version: version_in(response.config.as_ref().and_then(|config| config.env.as_deref())),
+pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Inspected<'a> {
+        id: ContainerId,
+        image: ImageId,
+        #[serde(borrow)]
+        name: Field<'a>,
+        #[serde(borrow)]
+        config: Field<'a>,
+        #[serde(borrow)]
+        state: Field<'a>,
     }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Config<'a> {
+        #[serde(borrow)]
+        image: Field<'a>,
+        #[serde(borrow)]
+        labels: Field<'a>,
+        #[serde(borrow)]
+        env: Field<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct State<'a> {
+        #[serde(borrow)]
+        status: Field<'a>,
+        #[serde(borrow)]
+        paused: Field<'a>,
+        #[serde(borrow)]
+        restarting: Field<'a>,
+        #[serde(borrow, rename = "OOMKilled")]
+        oom_killed: Field<'a>,
+        #[serde(borrow)]
+        started_at: Field<'a>,
+        #[serde(borrow)]
+        health: Field<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Health<'a> {
+        #[serde(borrow)]
+        status: Field<'a>,
+    }
+    let inspected: Inspected<'_> = serde_json::from_slice(json)?;
+    let mut fields = Fields::new();
+    let name: String = fields.read(inspected.name).unwrap_or_default();
+    let config: Config<'_> = fields.read(inspected.config).unwrap_or_default();
+    let state: State<'_> = fields.read(inspected.state).unwrap_or_default();
+    let health: Health<'_> = fields.read(state.health).unwrap_or_default();
+    let created_from: Option<String> = fields.read(config.image);
+    let kubelet = kubelet(&mut fields, config.labels);
+    let version = image_version(&mut fields, config.env);
+    let started_at = fields.word(state.started_at, |text| text.parse().ok());
+    let oom_killed = fields.read(state.oom_killed).unwrap_or_default();
+    let unhealthy = fields.word(health.status, |word| match word {
+        "unhealthy" => Some(true),
+        "none" | "starting" | "healthy" => Some(false),
+        _ => None,
+    });
+    // While it restarts or is paused, `Running` is true as well (API reference, "ContainerState").
+    let is_paused = fields.read(state.paused) == Some(true);
+    let is_restarting = fields.read(state.restarting) == Some(true);
+    let status = match fields.word(state.status, status) {
+        Some(_) if is_paused => Some(ContainerStatus::Paused),
+        Some(_) if is_restarting => Some(ContainerStatus::Restarting),
+        status => status,
+    };
+    Ok(InspectedContainer {
+        id: inspected.id,
+        name: container_name(name.trim_start_matches('/')),
+        image: inspected.image,
+        created_from: created_from.and_then(|text| self::created_from(&text, &inspected.image)),
+        kubelet,
+        status: status.filter(|_| fields.are_known()).unwrap_or(ContainerStatus::Unknown),
+        started_at,
+        unhealthy: unhealthy.unwrap_or_default(),
+        oom_killed,
+        version,
+    })
 }
 
-/// What a container does. While it restarts or is paused, `Running` is true as well (API reference, "ContainerState").
-fn status(state: &ContainerState) -> ContainerStatus {
-    match state.status {
-        _ if state.paused == Some(true) => ContainerStatus::Paused,
-        _ if state.restarting == Some(true) => ContainerStatus::Restarting,
-        Some(Inspected::RUNNING | Inspected::STOPPING) => ContainerStatus::Running,
-        Some(Inspected::PAUSED) => ContainerStatus::Paused,
-        Some(Inspected::CREATED | Inspected::EXITED | Inspected::REMOVING | Inspected::DEAD) => {
-            ContainerStatus::Stopped
-        }
-        Some(Inspected::RESTARTING | Inspected::EMPTY) | None => ContainerStatus::Restarting,
-    }
+/// What an inspection of an image tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InspectedImage {
+    pub(super) id: ImageId,
+    /// `IMAGE_VERSION`; none if the environment is not understood.
+    pub(super) version: Option<Value<Version>>,
+    /// It has a name, or something that may be one.
+    pub(super) is_named: bool,
+    /// In bytes.
+    pub(super) size: u64,
 }
 
-/// `IMAGE_VERSION` of an image's environment.
-pub(super) fn image_version(response: &ImageInspect) -> Value<Version> {
-    version_in(response.config.as_ref().and_then(|config| config.env.as_deref()))
+/// An inspection of an image.
+pub(super) fn inspected_image(json: &[u8]) -> Result<InspectedImage, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Inspected<'a> {
+        id: ImageId,
+        #[serde(borrow)]
+        repo_tags: Field<'a>,
+        #[serde(borrow)]
+        repo_digests: Field<'a>,
+        #[serde(borrow)]
+        size: Field<'a>,
+        #[serde(borrow)]
+        config: Field<'a>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Config<'a> {
+        #[serde(borrow)]
+        env: Field<'a>,
+    }
+    let inspected: Inspected<'_> = serde_json::from_slice(json)?;
+    let mut names = Fields::new();
+    let tags: Vec<String> = names.read(inspected.repo_tags).unwrap_or_default();
+    let digests: Vec<String> = names.read(inspected.repo_digests).unwrap_or_default();
+    let (references, unreadable) = references(&tags, &digests, &mut Repositories::default());
+    let mut fields = Fields::new();
+    let config: Config<'_> = fields.read(inspected.config).unwrap_or_default();
+    let version = image_version(&mut fields, config.env);
+    Ok(InspectedImage {
+        id: inspected.id,
+        version: fields.are_known().then_some(version),
+        is_named: !references.is_empty() || unreadable > 0 || !names.are_known(),
+        size: names.read(inspected.size).and_then(|size: i64| u64::try_from(size).ok()).unwrap_or_default(),
+    })
 }
 
 /// `IMAGE_VERSION` of an environment, the last one as for a process.
-fn version_in(environment: Option<&[String]>) -> Value<Version> {
-    let entries = environment.into_iter().flatten().rev();
-    let mut values = entries.filter_map(|entry| entry.strip_prefix("IMAGE_VERSION="));
-    Value::read(values.next())
+fn image_version(fields: &mut Fields, environment: Field<'_>) -> Value<Version> {
+    let entries: Vec<String> = fields.read(environment).unwrap_or_default();
+    Value::read(entries.iter().rev().find_map(|entry| entry.strip_prefix("IMAGE_VERSION=")))
+}
+
+/// The images that the answer to a removal says are gone. One that is not understood was a success as well.
+pub(super) fn removed(json: &[u8]) -> Result<Vec<ImageId>, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Removed {
+        deleted: Option<String>,
+    }
+    let removed: Vec<Removed> = serde_json::from_slice(json).unwrap_or_default();
+    Ok(removed.into_iter().filter_map(|removed| removed.deleted?.parse().ok()).collect())
 }
 
 #[cfg(test)]

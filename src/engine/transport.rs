@@ -1,38 +1,49 @@
 //! The way to the engine: what is asked for in one go shares its connections, and none is left when the agent rests.
 //!
-//! On hyper's connections: the client library's own transports make a new one for each request, which was a fifth of the
-//! time of a promotion with clean-up, and hyper-util's pool, on which they are built, closes what idles by a timer that
-//! never ends.
+//! On hyper's connections: a new one for each request was a fifth of the time of a promotion with clean-up, and hyper-util's
+//! pool closes what idles by a timer that never ends.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bollard::errors::Error;
-use bollard::{BollardRequest, body_full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{HOST, HeaderValue};
-use hyper::{Request, Response, Uri};
+use hyper::header::HOST;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep_until};
 
 use super::api_version::{ApiVersion, Negotiated};
-use super::host::Host;
-use crate::allowance::{Allowance, Allowed};
+use super::host::EngineHost;
 
 /// How long a connection is kept after its last use: longer than a plan takes from one call to the next, and not so long
 /// that many outlive an engine's restart. One that does is found closed, and another is made.
 const KEPT: Duration = Duration::from_millis(100);
 
-/// The most bytes of an answer: five thousand images take half of it.
-const MOST_BYTES: usize = 8 << 20;
+/// The most of an answer that is read ahead: its body is bounded by whoever reads it.
+const READ_AHEAD: usize = 64 << 10;
+
+/// An answer of which the body is still to be read.
+pub(super) type Answer = Response<Incoming>;
+
+/// A request that was not answered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] io::Error),
+    /// The connection broke, or it is no HTTP that came back.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+}
 
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Transport {
-    host: Host,
+    host: EngineHost,
     api: Negotiated,
     kept: Mutex<Kept>,
 }
@@ -46,16 +57,8 @@ struct Kept {
     is_tended: bool,
 }
 
-type Connection = SendRequest<<BollardRequest as HasBody>::Body>;
-
-/// Names the client library's type of a request's body, for which it has no name itself.
-trait HasBody {
-    type Body;
-}
-
-impl<B> HasBody for Request<B> {
-    type Body = B;
-}
+/// No request has a body.
+type Connection = SendRequest<String>;
 
 /// A stream of bytes of whatever kind: code for one kind only is half as much.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -64,13 +67,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Transport {
     /// Connects to nothing yet.
-    pub(super) fn new(host: Host) -> Self {
+    pub(super) fn new(host: EngineHost) -> Self {
         let kept = Kept { connections: Vec::new(), used_at: Instant::now(), is_tended: false };
         Self { host, api: Negotiated::default(), kept: Mutex::new(kept) }
     }
 
     /// Where the engine is.
-    pub(super) fn host(&self) -> &Host {
+    pub(super) fn host(&self) -> &EngineHost {
         &self.host
     }
 
@@ -91,61 +94,48 @@ impl Transport {
     ///
     /// # Errors
     /// If the engine does not answer.
-    pub(super) async fn negotiate(self: &Arc<Self>) -> Result<(), Error> {
-        if self.api.get().is_some() {
-            return Ok(());
+    pub(super) async fn negotiate(self: &Arc<Self>) -> Result<ApiVersion, NoAnswer> {
+        if let Some(api) = self.api.get() {
+            return Ok(api);
         }
-        let mut ping = Request::new(body_full(Bytes::new()));
-        *ping.uri_mut() = Uri::from_static("/_ping");
-        let answer = self.send(ping).await?;
+        let answer = self.send(&Method::GET, "/_ping").await?;
         let version = answer.headers().get("api-version").and_then(|version| version.to_str().ok());
-        self.api.settle(version.and_then(ApiVersion::parse));
-        Ok(())
+        Ok(self.api.settle(version.and_then(ApiVersion::parse)))
     }
 
-    /// Makes a request of the client library.
+    /// Makes a request in the API version that both sides speak. `path` has what is asked for, and the query.
     ///
     /// # Errors
     /// If the engine cannot be asked, or does not answer.
-    pub(super) async fn request(self: Arc<Self>, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
-        if let Some(uri) = self.versioned(request.uri()) {
-            *request.uri_mut() = uri;
-        }
-        self.send(request).await
+    pub(super) async fn request(self: &Arc<Self>, method: &Method, path: &str) -> Result<Answer, NoAnswer> {
+        let api = self.negotiate().await?;
+        self.send(method, &format!("/v{api}{path}")).await
     }
 
-    /// The path with the API version in front, as the API's reference asks for ("Versioning"), and without the host.
+    /// Makes a request whose answer has no end, on a connection of its own.
     ///
-    /// bollard 0.21 itself forms `/v1.53` and then replaces it by joining the absolute path to it (src/uri.rs,
-    /// `Uri::parse`), so that every engine would answer in its own newest version.
-    fn versioned(&self, uri: &Uri) -> Option<Uri> {
-        let path = uri.path_and_query()?;
-        let is_versioned =
-            path.path().strip_prefix("/v").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-        match self.api() {
-            Some(api) if !is_versioned => format!("/v{api}{path}").parse().ok(),
-            _ => path.as_str().parse().ok(),
-        }
+    /// # Errors
+    /// If the engine cannot be asked, or does not answer.
+    pub(super) async fn follow(self: &Arc<Self>, path: &str) -> Result<Answer, NoAnswer> {
+        let api = self.negotiate().await?;
+        let path = format!("/v{api}{path}");
+        Ok(self.connect().await?.send_request(request(&Method::GET, &path)?).await?)
     }
 
-    async fn send(self: &Arc<Self>, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
-        request.headers_mut().insert(HOST, HeaderValue::from_static("docker"));
-        if request.uri().path().ends_with("/events") {
-            // An answer without an end.
-            return Ok(self.connect(usize::MAX).await?.send_request(request).await?);
-        }
+    async fn send(self: &Arc<Self>, method: &Method, path: &str) -> Result<Answer, NoAnswer> {
         while let Some(mut connection) = self.take() {
-            match connection.try_send_request(request).await {
+            match connection.try_send_request(request(method, path)?).await {
                 Ok(answer) => return Ok(self.keep(connection, answer)),
                 // It was closed by the engine: nothing was sent.
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(Error::from(error.into_error())),
-                },
+                Err(mut error) => {
+                    if error.take_message().is_none() {
+                        return Err(error.into_error().into());
+                    }
+                }
             }
         }
-        let mut connection = self.connect(MOST_BYTES).await?;
-        let answer = connection.send_request(request).await?;
+        let mut connection = self.connect().await?;
+        let answer = connection.send_request(request(method, path)?).await?;
         Ok(self.keep(connection, answer))
     }
 
@@ -157,21 +147,20 @@ impl Transport {
         Some(kept.connections.swap_remove(ready))
     }
 
-    /// A connection that ends when an answer is longer than `most_bytes`.
-    async fn connect(&self, most_bytes: usize) -> Result<Connection, Error> {
+    async fn connect(&self) -> Result<Connection, NoAnswer> {
         let stream: Box<dyn Stream> = match &self.host {
-            Host::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            Host::Tcp(address) => Box::new(TcpStream::connect(address).await?),
+            EngineHost::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            EngineHost::Tcp(address) => Box::new(TcpStream::connect(address).await?),
         };
         let (connection, driver) =
-            http1::handshake(TokioIo::new(Allowed::new(stream, Allowance::new(most_bytes)))).await?;
+            http1::Builder::new().max_buf_size(READ_AHEAD).handshake(TokioIo::new(stream)).await?;
         // How it fails is told to whoever waits for an answer.
         tokio::spawn(async { drop(driver.await) });
         Ok(connection)
     }
 
     /// Keeps the connection for a while.
-    fn keep(self: &Arc<Self>, connection: Connection, answer: Response<Incoming>) -> Response<Incoming> {
+    fn keep(self: &Arc<Self>, connection: Connection, answer: Answer) -> Answer {
         let mut kept = self.kept();
         kept.connections.push(connection);
         kept.used_at = Instant::now();
@@ -198,4 +187,9 @@ impl Transport {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn request(method: &Method, path: &str) -> io::Result<Request<String>> {
+    let request = Request::builder().method(method).uri(path).header(HOST, "docker").body(String::new());
+    request.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }

@@ -1,34 +1,35 @@
-//! A picture that stays current: follow the engine's events, read again what they make dirty, come back after the
+//! A snapshot that stays current: follow the engine's events, read again what they make dirty, come back after the
 //! engine was away.
 
-use std::collections::BTreeSet;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
-use super::client::{Engine, Events};
 use super::error::EngineError;
-use super::events;
+use super::events::{Action, Event};
+use super::inspections::{Ended, Inspections};
 use super::interest::Interest;
-use super::picture::{Dirty, Picture};
-use super::reader::{Reader, Shared};
+use super::listing::{Listed, Listing};
+use super::lists::Lists;
+use super::reader::Reader;
+use super::snapshot::Snapshot;
 use crate::backoff::Backoff;
-use crate::clock;
-use crate::domain::ContainerId;
 
-/// How long an event waits for others, so that a burst (a start is three events, a clean-up a dozen) is one read.
-const BURST: Duration = Duration::from_millis(2);
+/// How long a snapshot waits for the inspections of what it shows, so that normally it is one. One that hangs holds up
+/// nobody longer than that.
+const PATIENCE: Duration = Duration::from_millis(20);
 
-/// How long an event waits on which no takeover depends: a whole clean-up is one read, and not one read for each image
-/// while the engine is busy with the next.
-const CALM_BURST: Duration = Duration::from_millis(50);
+/// The same where the interest is new, as at the start: what was published before is true until all that matters has been
+/// inspected, and a slow switch takes some ten milliseconds for that.
+const FIRST_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long what later inspections of images tell waits for others: a cold start inspects thousands.
+const CALM_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The pause before the first try to come back: an engine that restarts is often there again in less than a second.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -37,33 +38,26 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// What is on the engine; none before the first read and while the engine is away.
-    pub picture: Option<Picture>,
+    pub snapshot: Option<Snapshot>,
     /// Why the engine is away, in words for people.
     pub away: Option<Arc<str>>,
-    /// Grows with every burst of events and with every new contact: while it stands still, nothing has happened on the
-    /// engine, as far as the engine tells.
+    /// By the boot-time clock, just before the lists were asked for: what was done to the engine before that is shown.
+    pub began: Duration,
+    /// Changes when something was heard of the engine or found on it: while it stands still, nothing has happened there,
+    /// as far as the engine tells.
     pub generation: u64,
-    /// The interest that the picture answers.
+    /// The interest that the snapshot answers: the containers that it asks for, and their images, have been inspected, or
+    /// could not be for a while.
     pub interest: Arc<Interest>,
-    /// The last [`look_again`](Watcher::look_again) after which the picture was read.
-    pub answers: u64,
-}
-
-/// How often a new picture was asked for, and that it was.
-#[derive(Debug, Default)]
-struct Again {
-    times: AtomicU64,
-    notify: Notify,
 }
 
 /// The handle of a watching task, which ends with it.
 #[derive(Debug)]
 pub struct Watcher {
-    engine: Engine,
-    shared: Shared,
+    reader: Reader,
     state: watch::Receiver<State>,
     resync: Arc<Notify>,
-    again: Arc<Again>,
+    again: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -80,45 +74,16 @@ impl Watcher {
         self.resync.notify_one();
     }
 
-    /// Asks for a new picture at once, after the agent itself has changed something: it comes as the next state, be
-    /// there news in it or not. What is returned is what [`State::answers`] is not below any more when it has come.
-    pub fn look_again(&self) -> u64 {
-        let times = self.again.times.fetch_add(1, Ordering::Relaxed) + 1;
-        self.again.notify.notify_one();
-        times
+    /// Asks for both lists to be read again at once, as after the agent itself has changed something. A state with a later
+    /// [`began`](State::began) comes, be there news in it or not.
+    pub fn look_again(&self) {
+        self.again.notify_one();
     }
 
-    /// Reads both lists and the details of these containers right now, past whatever the watcher is doing. The details
-    /// of other containers are those that are known, as long as nothing was heard of them.
-    ///
-    /// # Errors
-    /// If the engine cannot be asked.
-    pub async fn fresh(&self, interest: &Interest, containers: &BTreeSet<ContainerId>) -> Result<Picture, EngineError> {
-        let dirty = Dirty { containers: true, images: true, details: containers.clone(), ..Dirty::nothing() };
-        Reader::sharing(self.engine.clone(), self.shared.clone()).read(dirty, interest).await
-    }
-
-    /// As [`fresh`](Self::fresh), for a decision that is due at `at`: read now, and once more if anything was heard in
-    /// between.
-    ///
-    /// # Errors
-    /// If the engine cannot be asked.
-    pub async fn fresh_at(
-        &self,
-        at: Instant,
-        interest: &Interest,
-        containers: &BTreeSet<ContainerId>,
-    ) -> Result<Picture, EngineError> {
-        let heard = || self.shared.lock().heard;
-        let before = heard();
-        let picture = self.fresh(interest, containers).await?;
-        if Instant::now() < at {
-            sleep_until(at).await;
-            if heard() != before {
-                return self.fresh(interest, containers).await;
-            }
-        }
-        Ok(picture)
+    /// A reader that shares what the watcher knows.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
     }
 }
 
@@ -128,39 +93,65 @@ impl Drop for Watcher {
     }
 }
 
-/// Watches an engine from a task of its own, until the handle is dropped.
+/// Watches an engine from a task of its own, until the handle is dropped, and shares what `reader` knows.
 ///
-/// The first state is empty: neither a picture nor away.
+/// The first state is empty: neither a snapshot nor away.
 #[must_use]
-pub fn watch(engine: Engine, interest: watch::Receiver<Interest>) -> Watcher {
+pub fn watch(reader: Reader, interest: watch::Receiver<Interest>) -> Watcher {
     let (sender, state) = watch::channel(State::default());
-    let (resync, again, shared) = (Arc::new(Notify::new()), Arc::<Again>::default(), Shared::default());
+    let (resync, again) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let task = Watching {
-        engine: engine.clone(),
-        reader: Reader::sharing(engine.clone(), shared.clone()),
-        shared: shared.clone(),
+        lists: Lists::default(),
+        inspections: Inspections::new(reader.engine.clone(), reader.shared.clone()),
+        reader: reader.clone(),
         interest,
         resync: Arc::clone(&resync),
         again: Arc::clone(&again),
         state: sender,
         backoff: Backoff::quick(FIRST_RETRY),
         is_away: false,
+        publish_at: None,
+        news: News::default(),
+        promised: News::default(),
     };
-    Watcher { engine, shared, state, resync, again, task: tokio::spawn(task.run()) }
+    Watcher { reader, state, resync, again, task: tokio::spawn(task.run()) }
 }
 
 /// The watching task.
 struct Watching {
-    engine: Engine,
     reader: Reader,
-    shared: Shared,
+    lists: Lists,
+    inspections: Inspections,
     interest: watch::Receiver<Interest>,
     resync: Arc<Notify>,
-    again: Arc<Again>,
+    again: Arc<Notify>,
     state: watch::Sender<State>,
     backoff: Backoff,
     /// The failure was logged, the recovery not yet.
     is_away: bool,
+    /// When to publish what is known, if there is anything to publish.
+    publish_at: Option<Instant>,
+    /// Why to publish what is known.
+    news: News,
+    /// Why to publish what is being listed.
+    promised: News,
+}
+
+/// Why to publish a snapshot that is no other.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News {
+    /// Something was heard of the engine.
+    pub(super) is_heard: bool,
+    /// Somebody asked for it.
+    pub(super) is_asked: bool,
+}
+
+impl News {
+    /// For these reasons, too.
+    fn extend(&mut self, other: Self) {
+        self.is_heard |= other.is_heard;
+        self.is_asked |= other.is_asked;
+    }
 }
 
 /// Why following a stream of events ended without an error.
@@ -184,15 +175,17 @@ impl Watching {
 
     /// The engine is away: say so, and wait before the next try.
     async fn wait(&mut self, error: EngineError) {
-        self.engine.forget();
+        self.reader.engine.forget();
+        self.inspections = Inspections::new(self.reader.engine.clone(), self.reader.shared.clone());
+        self.publish_at = None;
         let reason: Arc<str> = error.to_string().into();
         if !self.is_away {
             self.is_away = true;
             warn!(reason = %reason, "the engine is away; trying again with growing pauses");
         }
         self.state.send_if_modified(|state| {
-            let is_news = state.picture.is_some() || state.away.as_ref() != Some(&reason);
-            state.picture = None;
+            let is_news = state.snapshot.is_some() || state.away.as_ref() != Some(&reason);
+            state.snapshot = None;
             state.away = Some(reason);
             is_news
         });
@@ -202,118 +195,161 @@ impl Watching {
         }
     }
 
-    /// Follows one stream of events: subscribe first, read everything, then read what events make dirty.
+    /// Follows one stream of events: subscribe first, list everything, then what events make dirty.
     async fn follow(&mut self) -> Result<End, EngineError> {
-        let mut events = self.engine.events(events::options(clock::wall())).await?;
+        let mut events = self.reader.engine.events().await?;
+        self.reader.shared.lock().begin();
         let (resync, again) = (Arc::clone(&self.resync), Arc::clone(&self.again));
-        let mut dirty = Dirty::everything();
-        let mut is_new_contact = self.state.borrow().picture.is_none();
-        let mut heard = false;
-        let mut asked = false;
-        let mut answers = 0;
+        let mut next = Listing::everything(std::mem::take(&mut self.promised));
+        let mut listing: Option<BoxFuture<'static, Result<Listed, EngineError>>> = None;
+        let mut is_listed = false;
         loop {
-            let mut urgent = false;
-            let interest = Arc::new(self.interest.borrow_and_update().clone());
-            if dirty.containers && dirty.images {
-                answers = again.times.load(Ordering::Relaxed);
+            if listing.is_none() && next.is_due() {
+                self.promised.extend(next.news());
+                listing = Some(std::mem::take(&mut next).run(self.reader.engine.clone()).boxed());
             }
-            let mut next = Dirty::nothing();
-            let picture = {
-                let mut read = pin!(self.reader.read(dirty, &interest));
-                loop {
-                    tokio::select! {
-                        biased;
-                        event = events.next() => urgent |= note(event, &self.engine, &self.shared, &mut next)?,
-                        picture = &mut read => break picture?,
+            let try_again = self.inspections.due();
+            tokio::select! {
+                event = events.next() => self.note(&event?, &mut next),
+                listed = some(&mut listing) => {
+                    listing = None;
+                    is_listed = true;
+                    self.listed(listed?);
+                }
+                ended = self.inspections.next() => self.inspected(ended),
+                () = at(self.publish_at) => self.publish(),
+                () = at(next.due()), if listing.is_none() => {}
+                () = at(try_again) => self.inspect(),
+                changed = self.interest.changed() => match changed {
+                    Ok(()) if is_listed => {
+                        self.inspect();
+                        self.publish_at = None;
+                        self.publish_soon(PATIENCE);
                     }
-                }
-            };
-            self.publish(picture, interest, answers, heard || is_new_contact, asked);
-            is_new_contact = false;
-            asked = false;
-            if next.is_clean() {
-                tokio::select! {
-                    event = events.next() => urgent |= note(event, &self.engine, &self.shared, &mut next)?,
-                    changed = self.interest.changed() => if changed.is_err() { return Ok(End::Over) },
-                    () = again.notify.notified() => asked = true,
-                    () = resync.notified() => return Ok(End::Resync),
+                    Ok(()) => {}
+                    Err(_) => return Ok(End::Over),
+                },
+                () = again.notified() => next.ask(),
+                () = resync.notified() => {
+                    self.promised.extend(next.news());
+                    return Ok(End::Resync);
                 }
             }
-            if !next.is_clean() {
-                let drained = drain(&mut events, &self.engine, &self.shared, &mut next, urgent);
-                tokio::select! {
-                    drained = drained => drained?,
-                    () = again.notify.notified() => asked = true,
-                }
-            }
-            while let Some(event) = events.next().now_or_never() {
-                note(event, &self.engine, &self.shared, &mut next)?;
-            }
-            heard = !next.is_clean();
-            next.containers |= asked;
-            next.images |= asked;
-            dirty = next;
         }
     }
 
-    /// Publishes a picture, if anything about it is new or it was `asked` for.
-    fn publish(
-        &mut self,
-        picture: Picture,
-        interest: Arc<Interest>,
-        answers: u64,
-        something_happened: bool,
-        asked: bool,
-    ) {
+    /// Takes note of an event.
+    fn note(&mut self, event: &Event, next: &mut Listing) {
+        self.reader.shared.lock().note(event);
+        next.note(event);
+        if let Event::Container(id, action) = event {
+            self.inspections.heard(id);
+            if matches!(action, Action::Oom | Action::Health) {
+                self.news.is_heard = true;
+                self.inspect_containers();
+                self.publish_soon(PATIENCE);
+            }
+        }
+    }
+
+    /// Takes over what was listed.
+    fn listed(&mut self, listed: Listed) {
+        {
+            let mut known = self.reader.shared.lock();
+            if let Some(containers) = listed.containers {
+                self.lists.take_containers(listed.began, containers, &mut known);
+            }
+            if let Some(images) = listed.images {
+                self.lists.take_images(listed.began, images, &mut known);
+            }
+        }
+        self.news.extend(std::mem::take(&mut self.promised));
+        self.inspect();
+        self.publish_soon(PATIENCE);
+    }
+
+    /// Takes over the end of an inspection.
+    fn inspected(&mut self, ended: Ended) {
+        let mut patience = PATIENCE;
+        match ended {
+            Ended::Container => self.inspect_containers(),
+            Ended::Image => patience = CALM_PATIENCE,
+            Ended::NoContainer(id) => self.lists.drop_container(&id),
+            Ended::NoImage(id) => self.lists.drop_image(&id),
+            Ended::Failed(error) => tracing::debug!(%error, "what it is about is unknown; it is tried again"),
+        }
+        self.publish_soon(patience);
+    }
+
+    /// Inspects what is to be inspected.
+    fn inspect(&mut self) {
+        self.inspect_containers();
+        let (used, others) =
+            self.lists.images_to_inspect(&self.interest.borrow_and_update(), &self.reader.shared.lock());
+        self.inspections.want_images(used, &others);
+    }
+
+    fn inspect_containers(&mut self) {
+        let containers = self.lists.containers_to_inspect(&self.interest.borrow(), &self.reader.shared.lock());
+        self.inspections.want_containers(containers);
+    }
+
+    /// Publishes what is known: now if nothing is being inspected, else when `patience` is at its end, or the longer one
+    /// that a new interest is worth.
+    fn publish_soon(&mut self, patience: Duration) {
+        let now = Instant::now();
+        let is_answered = || *self.state.borrow().interest == *self.interest.borrow();
+        let at = if self.inspections.are_settled() {
+            now
+        } else if is_answered() {
+            now + patience
+        } else if self.inspections.are_containers_settled() {
+            now + PATIENCE
+        } else {
+            now + FIRST_PATIENCE
+        };
+        self.publish_at = Some(self.publish_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Publishes a snapshot, if anything about it is new or it was asked for.
+    fn publish(&mut self) {
+        self.publish_at = None;
         self.backoff.reset();
         if std::mem::take(&mut self.is_away) {
             info!("the engine is back");
         }
+        let news = std::mem::take(&mut self.news);
+        let (began, interest) = (self.lists.began(), self.interest.borrow());
+        let snapshot =
+            self.lists.snapshot(&self.reader.shared.lock(), |container| self.inspections.has_failed(container));
         self.state.send_if_modified(|state| {
-            let is_other = state.picture.as_ref() != Some(&picture);
-            let is_news = is_other || something_happened || asked || state.away.is_some() || state.interest != interest;
             // A full read that finds what no event told has happened as well.
-            state.generation = state.generation.wrapping_add(u64::from(something_happened || is_other));
-            state.picture = Some(picture);
+            let has_happened = news.is_heard || state.snapshot.as_ref() != Some(&snapshot);
+            let is_other_interest = *state.interest != *interest;
+            if is_other_interest {
+                state.interest = Arc::new(interest.clone());
+            }
+            state.generation = state.generation.wrapping_add(u64::from(has_happened));
+            state.snapshot = Some(snapshot);
             state.away = None;
-            state.interest = interest;
-            state.answers = answers;
-            is_news
+            state.began = began;
+            has_happened || is_other_interest || news.is_asked
         });
     }
 }
 
-/// Takes note of an event, or of the stream's end. Whether it is urgent.
-fn note(
-    event: Option<Result<bollard::models::EventMessage, EngineError>>,
-    engine: &Engine,
-    shared: &Shared,
-    dirty: &mut Dirty,
-) -> Result<bool, EngineError> {
-    let event = event.unwrap_or_else(|| Err(engine.hung_up()))?;
-    let mut known = shared.lock();
-    known.heard = known.heard.wrapping_add(1);
-    events::note(&event, dirty, &mut known.oom);
-    known.stale.extend(&dirty.details);
-    Ok(events::is_urgent(&event))
+/// What a future that may not be there tells.
+async fn some<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
 }
 
-/// Takes note of the events that come within a moment.
-async fn drain(
-    events: &mut Events,
-    engine: &Engine,
-    shared: &Shared,
-    dirty: &mut Dirty,
-    urgent: bool,
-) -> Result<(), EngineError> {
-    let mut end = Instant::now() + if urgent { BURST } else { CALM_BURST };
-    while let Ok(event) = timeout_at(end, events.next()).await {
-        if note(event, engine, shared, dirty)? {
-            end = end.min(Instant::now() + BURST);
-        }
-        if Instant::now() >= end {
-            break;
-        }
+/// The moment, if there is one.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
-    Ok(())
 }

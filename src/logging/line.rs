@@ -5,8 +5,11 @@ use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-/// The most bytes of a message or of all fields that are logged.
-const MOST: usize = 8 << 10;
+/// The most bytes of a line: with a time, a level and colours it is written to a pipe at once or not at all (4096, pipe(7)).
+const MOST: usize = 4096 - 64;
+
+/// The most bytes of one value, so that a long one leaves room for the others.
+const MOST_OF_VALUE: usize = 1 << 10;
 
 /// An event's text: printable, on one line, of bounded size.
 #[derive(Debug, Default)]
@@ -15,8 +18,6 @@ pub(super) struct Line {
     pub(super) message: String,
     /// The other fields, each as ` name=value`.
     pub(super) fields: String,
-    /// Each of them by itself, for the journal's index.
-    pub(super) pairs: Vec<(&'static str, String)>,
 }
 
 impl Line {
@@ -28,12 +29,8 @@ impl Line {
         if *event.metadata().level() <= Level::WARN && !target.starts_with(env!("CARGO_CRATE_NAME")) {
             line.message.insert_str(0, &format!("{target}: "));
         }
+        cut(&mut line.fields, MOST.saturating_sub(line.message.len()));
         line
-    }
-
-    /// Message and fields.
-    pub(super) fn text(&self) -> String {
-        format!("{}{}", self.message, self.fields)
     }
 
     fn add(&mut self, field: &Field, value: fmt::Arguments<'_>) {
@@ -47,16 +44,14 @@ impl Line {
             self.message = text;
             return;
         }
-        if self.fields.len() < MOST {
-            // What is one word stays as it is; what a reader could take for several is put in quotes.
-            let quoted = text.is_empty() || text.contains([' ', '"', '=']);
-            let text = if quoted { format!("\"{}\"", text.replace('"', "\\\"")) } else { text.clone() };
-            self.fields.push(' ');
-            self.fields.push_str(field.name());
-            self.fields.push('=');
-            self.fields.push_str(&text);
+        // What is one word stays as it is; what a reader could take for several is put in quotes.
+        if text.is_empty() || text.contains([' ', '"', '=']) {
+            text = format!("\"{}\"", text.replace('"', "\\\""));
         }
-        self.pairs.push((field.name(), text));
+        self.fields.push(' ');
+        self.fields.push_str(field.name());
+        self.fields.push('=');
+        self.fields.push_str(&text);
     }
 }
 
@@ -74,13 +69,22 @@ impl Visit for Line {
     }
 }
 
+/// Shortens a text that is longer than this many bytes, and shows it.
+fn cut(text: &mut String, most: usize) {
+    const MARK: &str = "...";
+    if text.len() > most {
+        while text.len() + MARK.len() > most && text.pop().is_some() {}
+        text.push_str(MARK);
+    }
+}
+
 /// Writes text with control characters escaped, until it is long enough.
 struct Escaping<'a>(&'a mut String);
 
 impl Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            if self.0.len() >= MOST {
+            if self.0.len() >= MOST_OF_VALUE {
                 return Err(fmt::Error);
             }
             if is_harmless(character) { self.0.push(character) } else { self.0.extend(character.escape_default()) }
@@ -131,6 +135,6 @@ mod tests {
         assert_eq!(plain("a\n\x1b[2Jé\u{202e}\t"), "a\n\\u{1b}[2Jé\\u{202e}\\t");
         let mut shown = String::new();
         assert!(write!(Escaping(&mut shown), "{}", "x".repeat(1 << 20)).is_err());
-        assert_eq!(shown.len(), MOST);
+        assert_eq!(shown.len(), MOST_OF_VALUE);
     }
 }

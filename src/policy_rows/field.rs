@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::decide::FeaturePolicy;
-use crate::domain::{Age, Version};
+use crate::domain::{Age, InvalidName, Version};
 
 /// A field of a policy row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,9 +22,31 @@ const STABLE_TIME: RangeInclusive<u32> = 0..=86_400;
 /// The range of `keep_versions`.
 const KEEP_VERSIONS: RangeInclusive<u32> = 2..=10;
 
+/// Why a field or its value is refused: what is allowed instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refused {
+    /// There is no such field.
+    #[error("no such field; the fields are state, stable_time, keep_versions, cleanup and, of a feature, pin")]
+    NoField,
+    /// It turns something on or off.
+    #[error("it must be enabled or disabled")]
+    NoSwitch,
+    /// It is a number.
+    #[error("it must be {}..{}", .0.start(), .0.end())]
+    NoNumber(RangeInclusive<u32>),
+    /// It is a version.
+    #[error("it must be {}", .0.rule())]
+    NoVersion(InvalidName),
+    /// It names no version, but whichever image was promoted last.
+    #[error("it must be a version other than latest, which always stays")]
+    Latest,
+    /// `pin` for all features.
+    #[error("a version is pinned in CONTAINER_IMAGE_FEATURE|<feature>")]
+    PinForAll,
+}
+
 impl FromStr for Field {
-    /// What the fields are.
-    type Err = String;
+    type Err = Refused;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
@@ -33,8 +55,7 @@ impl FromStr for Field {
             "keep_versions" => Ok(Self::KeepVersions),
             "cleanup" => Ok(Self::Cleanup),
             "pin" => Ok(Self::Pin),
-            _ => Err("no such field; the fields are state, stable_time, keep_versions, cleanup and, of a feature, pin"
-                .to_owned()),
+            _ => Err(Refused::NoField),
         }
     }
 }
@@ -52,40 +73,32 @@ impl fmt::Display for Field {
 }
 
 impl Field {
-    /// The setting in `text`, or what is allowed instead.
-    pub(super) fn parse(self, text: &str) -> Result<Setting, String> {
+    /// The setting in `text`.
+    ///
+    /// # Errors
+    /// What is allowed instead.
+    pub(super) fn parse(self, text: &str) -> Result<Setting, Refused> {
         match self {
             Self::State | Self::Cleanup => match text {
                 _ if text.eq_ignore_ascii_case("enabled") => Ok(Setting::Enabled(true)),
                 _ if text.eq_ignore_ascii_case("disabled") => Ok(Setting::Enabled(false)),
-                _ => Err("it must be enabled or disabled".to_owned()),
+                _ => Err(Refused::NoSwitch),
             },
             Self::StableTime => number(text, STABLE_TIME).map(Setting::Number),
             Self::KeepVersions => number(text, KEEP_VERSIONS).map(Setting::Number),
             Self::Pin => match text.parse::<Version>() {
-                // It names no version, but whichever image was promoted last.
-                Ok(version) if version.is_latest() => {
-                    Err("it must be a version other than latest, which always stays".to_owned())
-                }
+                Ok(version) if version.is_latest() => Err(Refused::Latest),
                 Ok(version) => Ok(Setting::Version(version)),
-                Err(error) => {
-                    // The value is shown beside it already.
-                    let text = error.to_string();
-                    Err(text
-                        .split_once("valid version: ")
-                        .map_or(text.clone(), |(_, rule)| format!("it must be {rule}")))
-                }
+                Err(error) => Err(Refused::NoVersion(error)),
             },
         }
     }
 }
 
 /// A number in digits only, within `range`.
-fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, Refused> {
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| format!("it must be {}..{}", range.start(), range.end()))
+    number.filter(|number| range.contains(number)).ok_or(Refused::NoNumber(range))
 }
 
 /// What a field holds.

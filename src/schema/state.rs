@@ -55,11 +55,13 @@ pub(super) struct Image {
     update_time: String,
 }
 
-/// What happened to a feature, as the agent publishes it. Every field is there; what is absent is the empty string.
+/// What happened to a feature, as the agent publishes it. Every field is there; what is absent is the empty string. The same
+/// event of the same image for the same reason, with the same exit code, is one row: when it happens again, it gets a new
+/// number and counts one more.
 #[derive(JsonSchema)]
 #[schemars(title = "STATE_DB CONTAINER_IMAGE_HISTORY|<feature>|<n>", deny_unknown_fields)]
 pub(super) struct History {
-    /// When, UTC.
+    /// When it happened last, UTC.
     #[schemars(regex(pattern = Pattern::Time.exactly()))]
     time: String,
     /// What, in a word or two: promoted, cleaned, failed, held, error, restored, latest moved, ...
@@ -71,8 +73,23 @@ pub(super) struct History {
     /// The id of its image.
     #[schemars(regex(pattern = Pattern::ImageId.or_empty()))]
     image_id: String,
+    /// Why, as a short word that stays the same from release to release.
+    #[schemars(regex(pattern = "^([a-z]+(_[a-z]+)*)?$"))]
+    reason: String,
     /// More of it, for people.
     detail: String,
+    /// The first 12 digits or more of the id of the container that it happened to.
+    #[schemars(regex(pattern = "^([0-9a-f]{12,64})?$"))]
+    container_id: String,
+    /// The exit code of that container.
+    #[schemars(regex(pattern = "^(-?[0-9]+)?$"))]
+    exit_code: String,
+    /// How often it happened, if more than once.
+    #[schemars(regex(pattern = Pattern::Count.or_empty()))]
+    count: String,
+    /// When it happened first, UTC, if it happened more than once.
+    #[schemars(regex(pattern = Pattern::Time.or_empty()))]
+    first_time: String,
 }
 
 /// What the agent reads of how a feature runs, and the two versions that it writes. The row's other fields are SONiC's.

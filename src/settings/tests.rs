@@ -101,9 +101,17 @@ fn docker_host_is_the_default_of_the_engine() {
     assert_eq!(host(&[("DOCKER_HOST", "")]).unwrap(), EngineHost::DEFAULT);
     let both = [("DOCKER_HOST", "unix:///a"), ("IMGMGRD__ENGINE__HOST", "unix:///b")];
     assert_eq!(host(&both).unwrap(), "unix:///b");
-    for bad in
-        ["ssh://x", "unix://", "unix://x", "tcp://", "/var/run/docker.sock", "tcp://a b", "tcp://a/b", "npipe://x"]
-    {
+    for bad in [
+        "ssh://x",
+        "unix://",
+        "unix://x",
+        "tcp://",
+        "/var/run/docker.sock",
+        "tcp://a b",
+        "tcp://a/b",
+        "tcp://a",
+        "npipe://x",
+    ] {
         let error = host(&[("DOCKER_HOST", bad)]).unwrap_err().to_string();
         assert!(error.starts_with("setting engine.host: \"") && error.contains("unix:///PATH"), "{error}");
     }

@@ -1,10 +1,10 @@
 //! The state directory, and the lock by which only one agent acts on a switch.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -35,6 +35,16 @@ pub enum StateError {
     },
 }
 
+impl From<StateError> for io::Error {
+    fn from(error: StateError) -> Self {
+        let kind = match &error {
+            StateError::Locked { .. } => io::ErrorKind::ResourceBusy,
+            StateError::Unusable { cause, .. } => cause.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
 fn with_pid(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
@@ -60,8 +70,16 @@ pub struct StateDirectory {
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    /// The locked file; none if the directory was opened for reading only.
-    lock: Option<File>,
+    /// None if the directory was opened for reading only.
+    held: Option<Mutex<Held>>,
+}
+
+/// The lock that is held.
+#[derive(Debug)]
+struct Held {
+    lock: File,
+    /// How often it had to be taken anew.
+    times: u64,
 }
 
 impl StateDirectory {
@@ -71,29 +89,40 @@ impl StateDirectory {
     /// # Errors
     /// If another process holds the lock, or the directory cannot be used.
     pub fn open(path: &Path) -> Result<Self, StateError> {
+        let lock = take(path)?;
         let unusable = |cause| StateError::Unusable { path: path.to_owned(), cause };
-        DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(unusable)?;
-        let mut lock = open_lock(path).map_err(unusable)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(StateError::Locked { path: path.to_owned(), pid: pid_in(&mut lock) });
-            }
-            Err(errno) => return Err(unusable(errno.into())),
-        }
-        file::give_to_owner(&lock, path).map_err(unusable)?;
-        // Only for people: a disk that is full must not keep the agent from starting.
-        if let Err(error) = write_pid(&mut lock) {
-            tracing::debug!(%error, "the process id could not be written to the lock file");
-        }
         file::remove_leftovers(path).map_err(unusable)?;
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), lock: Some(lock) }) })
+        let held = Some(Mutex::new(Held { lock, times: 0 }));
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), held }) })
+    }
+
+    /// Sees to it that the directory is there and its lock held: if somebody has removed them, they are made again. Gives a
+    /// number that is another one after that: then none of what was written before is there any more.
+    ///
+    /// # Errors
+    /// If it cannot be made again, another process holds the lock by now, or the directory is open for reading only.
+    pub(super) fn hold(&self) -> io::Result<u64> {
+        let Some(held) = &self.inner.held else {
+            let why = "the state directory is open for reading only";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        };
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path();
+        let id = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        let is_there = std::fs::symlink_metadata(path.join(LOCK))
+            .is_ok_and(|there| held.lock.metadata().is_ok_and(|locked| id(&there) == id(&locked)));
+        if !is_there {
+            held.lock = take(path).map_err(io::Error::from)?;
+            held.times += 1;
+            tracing::warn!(path = %path.display(), "the state directory was gone; it was made again");
+        }
+        Ok(held.times)
     }
 
     /// Opens `path` for a command that only looks: nothing is locked, created or moved. It need not exist.
     #[must_use]
     pub fn read_only(path: &Path) -> Self {
-        Self { inner: Arc::new(Inner { path: path.to_owned(), lock: None }) }
+        Self { inner: Arc::new(Inner { path: path.to_owned(), held: None }) }
     }
 
     /// The file in `path` whose lock a running agent holds.
@@ -111,8 +140,28 @@ impl StateDirectory {
     /// Whether nothing may be changed in it.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.inner.lock.is_none()
+        self.inner.held.is_none()
     }
+}
+
+/// Makes the directory if need be, and locks it.
+fn take(path: &Path) -> Result<File, StateError> {
+    let unusable = |cause| StateError::Unusable { path: path.to_owned(), cause };
+    DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(unusable)?;
+    let mut lock = open_lock(path).map_err(unusable)?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => {
+            return Err(StateError::Locked { path: path.to_owned(), pid: pid_in(&mut lock) });
+        }
+        Err(errno) => return Err(unusable(errno.into())),
+    }
+    file::give_to_owner(&lock, path).map_err(unusable)?;
+    // Only for people: a disk that is full must not keep the agent from starting.
+    if let Err(error) = write_pid(&mut lock) {
+        tracing::debug!(%error, "the process id could not be written to the lock file");
+    }
+    Ok(lock)
 }
 
 /// Opens the lock file. It is written to, and given to the directory's owner, also by commands that root runs: so it must

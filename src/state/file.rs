@@ -7,7 +7,6 @@ use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::directory::StateDirectory;
 use crate::domain::printable;
@@ -60,9 +59,7 @@ pub(super) fn write<T: Serialize>(
     content: &T,
     durability: Durability,
 ) -> io::Result<()> {
-    if directory.is_read_only() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the state directory is open for reading only"));
-    }
+    directory.hold()?;
     let path = directory.path().join(name);
     let temporary = directory.path().join(format!("{name}{TEMPORARY}"));
     let written = write_and_rename(directory.path(), &temporary, &path, &serde_json::to_vec(content)?, durability);
@@ -100,13 +97,17 @@ fn write_and_rename(
     Ok(())
 }
 
-/// The content of `name`; none if it does not exist or cannot be used. What cannot be used is moved aside and logged,
-/// so that a person can look at it, and the agent goes on with what it sees.
-pub(super) fn read<T: DeserializeOwned>(directory: &StateDirectory, name: &str) -> Option<T> {
+/// The content of `name`, as `parse` understands it; none if it does not exist or cannot be used. What cannot be used is
+/// moved aside and logged, so that a person can look at it, and the agent goes on with what it sees.
+pub(super) fn read<T>(
+    directory: &StateDirectory,
+    name: &str,
+    parse: impl FnOnce(&[u8]) -> serde_json::Result<T>,
+) -> Option<T> {
     let path = directory.path().join(name);
     let cause = match files::read_unlinked(&path, LIMIT) {
         Ok(None) => return None,
-        Ok(Some(content)) => match serde_json::from_slice(&content) {
+        Ok(Some(content)) => match parse(&content) {
             Ok(content) => return Some(content),
             Err(error) => printable(&error.to_string()),
         },
@@ -136,6 +137,10 @@ mod tests {
 
     type Content = BTreeMap<String, u32>;
 
+    fn read(directory: &StateDirectory, name: &str) -> Option<Content> {
+        super::read(directory, name, |bytes| serde_json::from_slice(bytes))
+    }
+
     fn names(directory: &Path) -> Vec<String> {
         let mut names: Vec<_> =
             fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -147,7 +152,7 @@ mod tests {
     fn what_is_written_is_read_and_leaves_nothing_else() {
         let temporary = tempfile::tempdir().unwrap();
         let directory = StateDirectory::open(temporary.path()).unwrap();
-        assert_eq!(read::<Content>(&directory, "x.json"), None);
+        assert_eq!(read(&directory, "x.json"), None);
         for (n, durability) in [(1, Durability::Synced), (2, Durability::Cached)] {
             let content = Content::from([("a".to_owned(), n)]);
             write(&directory, "x.json", &content, durability).unwrap();
@@ -189,10 +194,10 @@ mod tests {
         for bad in ["", "{", "[]", "{\"a\": \"x\"}", "\u{0}"] {
             let temporary = tempfile::tempdir().unwrap();
             fs::write(temporary.path().join("x.json"), bad).unwrap();
-            assert_eq!(read::<Content>(&StateDirectory::read_only(temporary.path()), "x.json"), None);
+            assert_eq!(read(&StateDirectory::read_only(temporary.path()), "x.json"), None);
             assert_eq!(names(temporary.path()), ["x.json"]);
             let directory = StateDirectory::open(temporary.path()).unwrap();
-            assert_eq!(read::<Content>(&directory, "x.json"), None);
+            assert_eq!(read(&directory, "x.json"), None);
             assert_eq!(names(temporary.path()), ["lock", "x.json.corrupt"]);
             assert_eq!(fs::read_to_string(temporary.path().join("x.json.corrupt")).unwrap(), bad);
         }
@@ -210,8 +215,8 @@ mod tests {
         assert_eq!(names(temporary.path()), ["lock"], "what is left over is removed, links too");
         link("x.json");
         link("x.json.tmp");
-        assert_eq!(read::<Content>(&StateDirectory::read_only(temporary.path()), "x.json"), None);
-        assert_eq!(read::<Content>(&directory, "x.json"), None);
+        assert_eq!(read(&StateDirectory::read_only(temporary.path()), "x.json"), None);
+        assert_eq!(read(&directory, "x.json"), None);
         write(&directory, "x.json", &Content::from([("a".to_owned(), 2)]), Durability::Cached).unwrap();
         assert_eq!(names(temporary.path()), ["lock", "x.json", "x.json.corrupt"]);
         assert_eq!(read(&directory, "x.json"), Some(Content::from([("a".to_owned(), 2)])));
@@ -223,7 +228,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         File::create(temporary.path().join("x.json")).unwrap().set_len(LIMIT + 1).unwrap();
         let directory = StateDirectory::open(temporary.path()).unwrap();
-        assert_eq!(read::<Content>(&directory, "x.json"), None);
+        assert_eq!(read(&directory, "x.json"), None);
         assert_eq!(names(temporary.path()), ["lock", "x.json.corrupt"]);
     }
 

@@ -1,19 +1,21 @@
 //! `history.json`: the newest events of each instance, which outlive the agent and the switch's reboots.
 
+mod publish;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::to_raw_value;
 
 use super::directory::StateDirectory;
 use super::file::{self, Durability};
-use super::split::Format;
+use super::kept::{Format, KeptEntries, Object, Problems, pairs, take, unpaired};
 
 const HISTORY: &str = "history.json";
 
 /// What happened, as `CONTAINER_IMAGE_HISTORY` tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Event {
     /// `promoted`, `cleaned`, `failed`, `held`, `rolled back`, ...
     pub event: String,
@@ -21,44 +23,93 @@ pub struct Event {
     pub version: String,
     /// The image's id, or the empty string.
     pub image_id: String,
+    /// Why, as a short word that stays the same from release to release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// More for people, or the empty string.
     pub detail: String,
+    /// The id of the container that it happened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// The exit code of that container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
 }
 
-/// An event and when it happened.
+impl Event {
+    /// Whether it is the same that happened again: what people would count. Where no reason code tells, its text does.
+    fn repeats(&self, other: &Self) -> bool {
+        (&self.event, &self.image_id, &self.reason, self.exit_code)
+            == (&other.event, &other.image_id, &other.reason, other.exit_code)
+            && (self.reason.is_some() || (&self.version, &self.detail) == (&other.version, &other.detail))
+    }
+}
+
+/// An event, and when and how often it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its number among its instance's events, which only grows.
     pub n: u64,
-    /// When, as [`crate::clock::format`] writes it.
+    /// When it happened last, as [`crate::clock::format`] writes it.
     pub time: String,
+    /// How often it happened.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub count: u64,
+    /// When it happened first; none if it happened once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_time: Option<String>,
     /// What.
     #[serde(flatten)]
     pub event: Event,
+    /// What another version says of it.
+    #[serde(flatten)]
+    unknown: BTreeMap<String, serde_json::Value>,
+}
+
+const fn once() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_once(count: &u64) -> bool {
+    *count == once()
+}
+
+impl Entry {
+    /// An event that happened once.
+    #[must_use]
+    pub fn new(n: u64, time: String, event: Event) -> Self {
+        Self { n, time, count: once(), first_time: None, event, unknown: BTreeMap::new() }
+    }
 }
 
 /// The history of every instance.
 #[derive(Debug)]
 pub struct History {
     directory: StateDirectory,
-    content: Content,
-    is_changed: bool,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    format: Format,
     instances: BTreeMap<String, Events>,
+    kept: KeptEntries<String>,
+    kept_of_file: Object,
+    is_changed: bool,
+    /// The directory that the file was written to.
+    held: u64,
 }
 
 /// The newest events of one instance, oldest first.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Events {
+    /// The number from which on all are this file's. STATE_DB may have older ones, of a file that was lost.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    first: u64,
     /// The number of the newest event, counted from 1. Kept by itself, so that it survives trimming.
     last: u64,
     entries: VecDeque<Entry>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { first: once(), last: 0, entries: VecDeque::new() }
+    }
 }
 
 impl History {
@@ -68,49 +119,56 @@ impl History {
     const INSTANCES: usize = 1024;
     /// The longest detail.
     const DETAIL: usize = 1024;
+    /// The highest number in STATE_DB that is taken for the agent's own: others may write there, too, and beyond the highest
+    /// of all there is no next one.
+    const MOST: u64 = 1 << 48;
 
     /// Reads the history.
     #[must_use]
     pub fn load(directory: StateDirectory) -> Self {
-        let mut content = file::read::<Content>(&directory, HISTORY).unwrap_or_default();
-        for events in content.instances.values_mut() {
+        let mut problems = Problems::default();
+        let read = file::read(&directory, HISTORY, |bytes| {
+            let mut file: Object = serde_json::from_slice(bytes)?;
+            let _: Format = take(&mut file, "format")?;
+            let (kept, instances) = KeptEntries::read(pairs(take(&mut file, "instances")?)?, &mut problems)?;
+            Ok((file, kept, instances))
+        });
+        problems.log(HISTORY);
+        let (kept_of_file, kept, mut instances): (_, _, BTreeMap<String, Events>) = read.unwrap_or_default();
+        for events in instances.values_mut() {
             let newest = events.entries.back().map_or(0, |entry| entry.n);
             events.last = events.last.max(newest);
             events.trim();
         }
-        Self { directory, content, is_changed: false }
+        let held = directory.hold().unwrap_or_default();
+        Self { directory, instances, kept, kept_of_file, is_changed: false, held }
     }
 
     /// The events of `instance`, oldest first.
     pub fn entries(&self, instance: &str) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.content.instances.get(instance).into_iter().flat_map(|events| &events.entries)
+        self.instances.get(instance).into_iter().flat_map(|events| &events.entries)
     }
 
     /// The instances that have a history.
     pub fn instances(&self) -> impl Iterator<Item = &str> {
-        self.content.instances.keys().map(String::as_str)
+        self.instances.keys().map(String::as_str)
     }
 
-    /// Adds an event, to be written by [`History::save`]; none if it repeats the newest one exactly.
-    pub fn add(&mut self, instance: &str, time: String, mut event: Event) -> Option<&Entry> {
+    /// Adds an event, to be written by [`History::save`]. If it repeats one that is kept, it takes its place: with its
+    /// count and one more. `published` is the newest number in STATE_DB, which may know more than this file does if that was
+    /// lost. Gives the event's number.
+    pub fn add(&mut self, instance: &str, time: String, mut event: Event, published: Option<u64>) -> u64 {
         if event.detail.len() > Self::DETAIL {
             event.detail = event.detail.chars().take(Self::DETAIL / 4).chain("...".chars()).collect();
         }
-        if self.entries(instance).next_back().is_some_and(|newest| newest.event == event) {
-            return None;
-        }
-        if !self.content.instances.contains_key(instance) && self.content.instances.len() >= Self::INSTANCES {
+        if !self.instances.contains_key(instance) && self.instances.len() >= Self::INSTANCES {
             self.forget_oldest();
         }
         self.is_changed = true;
-        let events = self.content.instances.entry(instance.to_owned()).or_default();
-        events.last = events.last.saturating_add(1);
-        events.entries.push_back(Entry { n: events.last, time, event });
-        events.trim();
-        events.entries.back()
+        self.instances.entry(instance.to_owned()).or_default().add(time, event, published)
     }
 
-    /// Writes the history if anything was added.
+    /// Writes the history if anything was added. Whether it was written.
     ///
     /// It is not synced: nothing the agent does depends on it, and ext4, which SONiC keeps `/var/lib` on, flushes a file
     /// that is renamed over another (`auto_da_alloc`), so that a power cut costs the newest events at most.
@@ -118,26 +176,51 @@ impl History {
     /// # Errors
     /// If it cannot be written; the next save tries again.
     pub fn save(&mut self) -> io::Result<bool> {
-        if self.is_changed {
-            file::write(&self.directory, HISTORY, &self.content, Durability::Cached)?;
-            self.is_changed = false;
-            return Ok(true);
+        if !self.is_changed && self.instances.is_empty() {
+            return Ok(false);
         }
-        Ok(false)
+        let held = self.directory.hold()?;
+        self.is_changed |= std::mem::replace(&mut self.held, held) != held;
+        if self.is_changed {
+            let mut file = self.kept_of_file.clone();
+            file.insert("format".to_owned(), to_raw_value(&Format)?);
+            file.insert("instances".to_owned(), to_raw_value(&unpaired(self.kept.write(&self.instances)?)?)?);
+            file::write(&self.directory, HISTORY, &file, Durability::Cached)?;
+        }
+        Ok(std::mem::take(&mut self.is_changed))
     }
 
     /// Makes room by dropping the instance to which nothing has happened for the longest time.
     fn forget_oldest(&mut self) {
         let newest = |events: &Events| events.entries.back().map(|entry| entry.time.clone());
-        let oldest =
-            self.content.instances.iter().min_by_key(|(_, events)| newest(events)).map(|(name, _)| name.clone());
+        let oldest = self.instances.iter().min_by_key(|(_, events)| newest(events)).map(|(name, _)| name.clone());
         if let Some(name) = oldest {
-            self.content.instances.remove(&name);
+            self.instances.remove(&name);
         }
     }
 }
 
 impl Events {
+    fn add(&mut self, time: String, event: Event, published: Option<u64>) -> u64 {
+        if let Some(published) = published.filter(|published| (self.last..History::MOST).contains(published)) {
+            if published > self.last {
+                self.last = published;
+                self.first = published + 1;
+            }
+        }
+        self.last = self.last.saturating_add(1);
+        let mut entry = Entry::new(self.last, time, event);
+        if let Some(index) = self.entries.iter().rposition(|known| known.event.repeats(&entry.event)) {
+            if let Some(before) = self.entries.remove(index) {
+                entry.count = before.count.saturating_add(1);
+                entry.first_time = Some(before.first_time.unwrap_or(before.time));
+            }
+        }
+        self.entries.push_back(entry);
+        self.trim();
+        self.last
+    }
+
     fn trim(&mut self) {
         let surplus = self.entries.len().saturating_sub(History::KEPT);
         self.entries.drain(..surplus);
@@ -145,75 +228,4 @@ impl Events {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(version: &str) -> Event {
-        Event { event: "promoted".to_owned(), version: version.to_owned(), ..Event::default() }
-    }
-
-    fn load(path: &std::path::Path) -> History {
-        History::load(StateDirectory::open(path).unwrap())
-    }
-
-    fn time(n: u64) -> String {
-        format!("2026-11-21 21:32:{n:02}")
-    }
-
-    #[test]
-    fn the_newest_twenty_stay_and_numbers_only_grow() {
-        let directory = tempfile::tempdir().unwrap();
-        for round in 0..3 {
-            let mut history = load(directory.path());
-            for n in round * 15 + 1..=round * 15 + 15 {
-                assert_eq!(history.add("bgp0", time(n), event(&n.to_string())).unwrap().n, n);
-            }
-            history.add("telemetry", time(round), event(&round.to_string()));
-            assert!(history.save().unwrap());
-            assert!(!history.save().unwrap());
-        }
-        let history = load(directory.path());
-        assert_eq!(history.entries("bgp0").map(|entry| entry.n).collect::<Vec<_>>(), (26..=45).collect::<Vec<_>>());
-        assert_eq!(history.entries("telemetry").map(|entry| entry.n).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(history.instances().collect::<Vec<_>>(), ["bgp0", "telemetry"]);
-        assert_eq!(history.entries("none").count(), 0);
-    }
-
-    #[test]
-    fn an_exact_repetition_of_the_newest_is_skipped() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut history = load(directory.path());
-        assert!(history.add("a", time(1), event("1")).is_some());
-        assert!(history.add("a", time(2), event("1")).is_none());
-        assert!(history.add("b", time(2), event("1")).is_some());
-        assert!(history.add("a", time(3), event("2")).is_some());
-        assert_eq!(history.add("a", time(4), event("1")).unwrap().n, 3);
-        history.save().unwrap();
-        drop(history);
-        let mut history = load(directory.path());
-        assert!(history.add("a", time(5), event("1")).is_none());
-        assert!(!history.save().unwrap());
-    }
-
-    #[test]
-    fn long_details_repeat_too_and_names_are_bounded() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut history = load(directory.path());
-        let long = Event { detail: "é".repeat(10_000), ..event("1") };
-        assert!(history.add("a", time(1), long.clone()).unwrap().event.detail.len() <= History::DETAIL);
-        assert!(history.add("a", time(2), long).is_none());
-        for n in 0..2000 {
-            history.add(&format!("x{n}"), time(10), event("1"));
-        }
-        assert_eq!(history.instances().count(), History::INSTANCES);
-        assert_eq!(history.entries("a").count(), 0);
-    }
-
-    #[test]
-    fn a_corrupt_file_is_moved_aside() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join(HISTORY), "{\"format\":1").unwrap();
-        assert_eq!(load(directory.path()).instances().count(), 0);
-        assert!(directory.path().join("history.json.corrupt").exists());
-    }
-}
+mod tests;

@@ -4,162 +4,210 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use serde_json::value::to_raw_value;
+
 use super::directory::StateDirectory;
 use super::file::{self, Durability};
-use super::split::{Durable, Marks, join};
-use crate::decide::{Mark, Memory, Now};
-use crate::domain::{Age, IteratorExt as _};
+use super::kept::{Format, KeptEntries, Object, Pairs, Problems, pairs, take, unpaired};
+use super::split::{Durable, DurableUnit, ObservedUnit, durable, fingerprint, join, milliseconds, split};
+use crate::decide::{InstanceMemory, Mark, Memory, Now};
+use crate::domain::{Age, Base, Instance};
 
 const MEMORY: &str = "memory.json";
 const MARKS: &str = "marks.json";
 
-/// The memory and its stamps, in the process and on the disk.
+/// When each mark was made, on the boot-time clock. A mark of the memory that is not here is from an earlier boot, and old.
+pub type Stamps = BTreeMap<Mark, Duration>;
+
+/// The ages of all marks at `since_boot`: whole seconds, rounded down, never negative.
+#[must_use]
+pub fn ages(stamps: &Stamps, since_boot: Duration) -> Now {
+    let age = |stamp: &Duration| Age::from_seconds(since_boot.saturating_sub(*stamp).as_secs());
+    stamps.iter().map(|(mark, stamp)| (mark.clone(), age(stamp))).collect()
+}
+
+/// The memory on the disk: `memory.json` with what fallback depends on, and `marks.json` with what was observed.
+///
+/// What another version has written there and this one does not know is kept.
 #[derive(Debug)]
 pub struct Store {
-    directory: StateDirectory,
+    pub(super) directory: StateDirectory,
     boot_id: String,
-    memory: Memory,
-    /// When each mark was made, on the boot-time clock, in whole milliseconds. A mark of the memory that is not here is
-    /// from an earlier boot, and old.
-    stamps: BTreeMap<Mark, Duration>,
-    /// What `memory.json` holds ahead of `memory`: what the next save is expected to bring.
-    prepared: Option<Memory>,
-    /// The file on the disk is not what is here: it could not be written, or is from an earlier boot.
-    memory_is_stale: bool,
-    marks_are_stale: bool,
+    /// What `memory.json` says; none if it has to be written.
+    durable: Option<Durable>,
+    /// By which what `marks.json` says is recognised; none if it has to be written.
+    marks: Option<u64>,
+    kept: KeptOfMemory,
+    kept_marks: KeptOfMarks,
+    /// By which what `versions.json` says is recognised.
+    pub(super) versions: Option<u64>,
+    /// The directory that these files were written to.
+    held: u64,
+}
+
+/// What `memory.json` has that is not understood.
+#[derive(Debug, Default)]
+struct KeptOfMemory {
+    file: Object,
+    units: KeptEntries<Base>,
+}
+
+/// What `marks.json` has that is not understood.
+#[derive(Debug, Default)]
+struct KeptOfMarks {
+    file: Object,
+    instances: KeptEntries<Instance>,
+    units: KeptEntries<Base>,
+    stamps: Pairs,
+}
+
+/// What was read of `marks.json`.
+#[derive(Default)]
+struct Marks {
+    boot_id: String,
+    instances: BTreeMap<Instance, InstanceMemory>,
+    units: BTreeMap<Base, ObservedUnit>,
+    stamps: Stamps,
+    kept: KeptOfMarks,
 }
 
 impl Store {
-    /// Reads what was remembered. After a reboot what no longer holds is dropped, and all stamps with it.
+    /// Reads what was remembered. After a reboot what no longer holds is dropped, and all stamps with it. `since_boot` is the
+    /// boot-time clock now: a stamp of this boot lies in the past, unless the file was tampered with; then it would never
+    /// come of age, and is brought back.
     #[must_use]
-    pub fn load(directory: StateDirectory, boot_id: &str) -> Self {
-        let durable = file::read::<Durable>(&directory, MEMORY).unwrap_or_default();
-        let marks = file::read::<Marks>(&directory, MARKS);
-        let is_this_boot = marks.as_ref().is_some_and(|marks| marks.boot_id == boot_id);
-        let marks_are_stale = marks.is_some() && !is_this_boot;
-        let mut marks = marks.unwrap_or_default();
-        let stamps = std::mem::take(&mut marks.stamps);
-        let memory = join(durable, marks);
-        let (memory, stamps) = if is_this_boot {
+    pub fn load(directory: StateDirectory, boot_id: &str, since_boot: Duration) -> (Self, Memory, Stamps) {
+        let mut problems = Problems::default();
+        let read = file::read(&directory, MEMORY, |bytes| read_memory(bytes, &mut problems));
+        problems.log(MEMORY);
+        let (durable, kept) = read.unwrap_or_default();
+        let mut problems = Problems::default();
+        let marks = file::read(&directory, MARKS, |bytes| read_marks(bytes, &mut problems));
+        problems.log(MARKS);
+        let is_there = marks.is_some();
+        let Marks { boot_id: marked_at, instances, units, stamps, kept: mut kept_marks } = marks.unwrap_or_default();
+
+        let mut memory = Memory { instances, units: BTreeMap::new() };
+        let mut halves: BTreeMap<Base, (DurableUnit, ObservedUnit)> = BTreeMap::new();
+        for (base, unit) in &durable {
+            halves.entry(base.clone()).or_default().0.clone_from(unit);
+        }
+        for (base, unit) in units {
+            halves.entry(base).or_default().1 = unit;
+        }
+        memory.units = halves.into_iter().map(|(base, (durable, observed))| (base, join(durable, observed))).collect();
+
+        let is_this_boot = marked_at == boot_id;
+        let (memory, mut stamps) = if is_this_boot {
             let known = memory.marks();
-            let stamps = stamps.into_iter().filter(|(mark, _)| known.contains(mark));
-            let stamps = stamps.map(|(mark, stamp)| (mark, Duration::from_millis(stamp))).ordered();
+            let stamps = stamps.into_iter().filter(|(mark, _)| known.contains(mark)).collect();
             (memory, stamps)
         } else {
-            (memory.after_reboot(), BTreeMap::new())
+            kept_marks.stamps.clear();
+            (memory.after_reboot(), Stamps::new())
         };
-        Self {
-            directory,
-            boot_id: boot_id.to_owned(),
-            memory,
-            stamps,
-            prepared: None,
-            memory_is_stale: false,
-            marks_are_stale,
-        }
+        let marks = (is_this_boot || !is_there).then(|| fingerprint(&memory, &stamps));
+        let latest = Duration::from_millis(milliseconds(since_boot));
+        stamps.values_mut().for_each(|stamp| *stamp = latest.min(*stamp));
+        let boot_id = boot_id.to_owned();
+        let (durable, held) = (Some(durable), directory.hold().unwrap_or_default());
+        let store = Self { directory, boot_id, durable, marks, kept, kept_marks, versions: None, held };
+        (store, memory, stamps)
     }
 
-    /// What is remembered.
-    #[must_use]
-    pub fn memory(&self) -> &Memory {
-        &self.memory
-    }
-
-    /// The ages of all marks: whole seconds, rounded down, never negative.
-    #[must_use]
-    pub fn now(&self, since_boot: Duration) -> Now {
-        let age = |stamp: &Duration| Age::from_seconds(since_boot.saturating_sub(*stamp).as_secs());
-        self.stamps.iter().map(|(mark, stamp)| (mark.clone(), age(stamp))).collect()
-    }
-
-    /// When `mark` was made, on the boot-time clock; none if it is not known or from an earlier boot.
-    #[must_use]
-    pub fn stamp(&self, mark: &Mark) -> Option<Duration> {
-        self.stamps.get(mark).copied()
-    }
-
-    /// Writes what fallback depends on as the next save is expected to: if it does, nothing is left to be written then.
-    ///
-    /// A promotion that is intended a moment too early does no harm: it is intended anew by each look, and is done only
-    /// when `latest` names its image.
+    /// Writes what fallback depends on, synced to the disk, if it changed. Whether it did.
     ///
     /// # Errors
-    /// If `memory.json` cannot be written.
-    pub fn prepare(&mut self, expected: Memory) -> io::Result<()> {
-        let written = self.prepared.as_ref().unwrap_or(&self.memory);
-        if self.memory_is_stale || !Durable::is_same(&expected, written) {
-            file::write(&self.directory, MEMORY, &Durable::of(&expected), Durability::Synced)?;
-            self.prepared = Some(expected);
+    /// If `memory.json` cannot be written: what relies on it must not be done before a save succeeded.
+    pub fn save(&mut self, memory: &Memory) -> io::Result<bool> {
+        self.hold()?;
+        let durable = durable(memory);
+        if self.durable.as_ref() == Some(&durable) {
+            return Ok(false);
         }
-        Ok(())
+        self.durable = None;
+        file::write(&self.directory, MEMORY, &self.kept.file(&durable)?, Durability::Synced)?;
+        self.durable = Some(durable);
+        Ok(true)
     }
 
-    /// Takes over `memory`, stamps the marks that are new in it with `since_boot`, and writes what fallback depends on if it
-    /// changed. Whether it did.
-    ///
-    /// # Errors
-    /// If `memory.json` cannot be written. The memory holds in this process all the same, and the next save tries
-    /// again; but a plan that relies on it must not be carried out before a save succeeded.
-    pub fn save(&mut self, memory: Memory, since_boot: Duration) -> io::Result<bool> {
-        let written = self.prepared.take();
-        self.memory_is_stale |= !Durable::is_same(&memory, written.as_ref().unwrap_or(&self.memory));
-        if memory != self.memory {
-            self.marks_are_stale |= self.stamp_new(&memory, since_boot);
-            self.marks_are_stale |= !Marks::is_same(&memory, &self.memory);
-            self.memory = memory;
-        }
-        self.no_stamp_from_the_future(since_boot);
-        if self.memory_is_stale {
-            file::write(&self.directory, MEMORY, &Durable::of(&self.memory), Durability::Synced)?;
-        }
-        Ok(std::mem::take(&mut self.memory_is_stale))
-    }
-
-    /// Writes the marks if they changed. Whether they did. It can wait until more urgent things are done: marks that are lost
-    /// make a restarted agent wait longer at most.
+    /// Writes what was observed if it changed. Whether it did. It can wait until more urgent things are done: marks that are
+    /// lost make a restarted agent wait longer at most.
     ///
     /// # Errors
     /// If `marks.json` cannot be written, which is no reason not to act; the next call tries again.
-    pub fn save_marks(&mut self) -> io::Result<bool> {
-        if self.marks_are_stale {
-            file::write(&self.directory, MARKS, &self.marks(), Durability::Cached)?;
+    pub fn save_marks(&mut self, memory: &Memory, stamps: &Stamps) -> io::Result<bool> {
+        self.hold()?;
+        let marks = fingerprint(memory, stamps);
+        if self.marks == Some(marks) {
+            return Ok(false);
         }
-        Ok(std::mem::take(&mut self.marks_are_stale))
+        let content = self.kept_marks.file(&self.boot_id, memory, stamps)?;
+        file::write(&self.directory, MARKS, &content, Durability::Cached)?;
+        self.marks = Some(marks);
+        Ok(true)
     }
 
-    fn marks(&self) -> Marks {
-        let milliseconds = |stamp: &Duration| u64::try_from(stamp.as_millis()).unwrap_or(u64::MAX);
-        let stamps = self.stamps.iter().map(|(mark, stamp)| (mark.clone(), milliseconds(stamp))).collect();
-        Marks::of(&self.memory, &self.boot_id, stamps)
-    }
-
-    /// Stamps what `memory` marks and the memory so far does not, and drops what it no longer marks.
-    fn stamp_new(&mut self, memory: &Memory, since_boot: Duration) -> bool {
-        let (before, after) = (self.memory.marks(), memory.marks());
-        if before == after {
-            return false;
+    /// In a directory that was made anew nothing is written yet.
+    pub(super) fn hold(&mut self) -> io::Result<()> {
+        let held = self.directory.hold()?;
+        if std::mem::replace(&mut self.held, held) != held {
+            (self.durable, self.marks, self.versions) = (None, None, None);
         }
-        let stamp = up_to_milliseconds(since_boot);
-        self.stamps.retain(|mark, _| after.contains(mark));
-        // What was there before without a stamp is from an earlier boot, and stays old.
-        self.stamps.extend(after.into_iter().filter(|mark| !before.contains(mark)).map(|mark| (mark, stamp)));
-        true
-    }
-
-    /// A stamp of this boot lies in the past, unless the file was tampered with; then it would never come of age.
-    fn no_stamp_from_the_future(&mut self, since_boot: Duration) {
-        let latest = up_to_milliseconds(since_boot);
-        for stamp in self.stamps.values_mut().filter(|stamp| **stamp > latest) {
-            *stamp = latest;
-            self.marks_are_stale = true;
-        }
+        Ok(())
     }
 }
 
-/// Rounded up, so that nothing comes of age early, and the same in the process as on the disk.
-fn up_to_milliseconds(time: Duration) -> Duration {
-    let milliseconds = time.as_nanos().div_ceil(1_000_000);
-    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
+fn read_memory(bytes: &[u8], problems: &mut Problems) -> serde_json::Result<(Durable, KeptOfMemory)> {
+    let mut file: Object = serde_json::from_slice(bytes)?;
+    let _: Format = take(&mut file, "format")?;
+    let units = pairs(take(&mut file, "units")?)?;
+    let (units, durable) = KeptEntries::read(units, problems)?;
+    Ok((durable, KeptOfMemory { file, units }))
+}
+
+fn read_marks(bytes: &[u8], problems: &mut Problems) -> serde_json::Result<Marks> {
+    let mut file: Object = serde_json::from_slice(bytes)?;
+    let _: Format = take(&mut file, "format")?;
+    let boot_id = take(&mut file, "boot_id")?;
+    let (kept_instances, instances) = KeptEntries::read(take(&mut file, "instances")?, problems)?;
+    let (kept_units, units) = KeptEntries::read(pairs(take(&mut file, "units")?)?, problems)?;
+    let mut stamps = Stamps::new();
+    let mut strange = Pairs::new();
+    for (raw_mark, raw) in take::<Pairs>(&mut file, "stamps")? {
+        match (serde_json::from_str::<Mark>(raw_mark.get()), serde_json::from_str::<u64>(raw.get())) {
+            (Ok(mark), Ok(stamp)) => drop(stamps.insert(mark, Duration::from_millis(stamp))),
+            // Another version's marks are nothing to speak of.
+            _ => strange.push((raw_mark, raw)),
+        }
+    }
+    let kept = KeptOfMarks { file, instances: kept_instances, units: kept_units, stamps: strange };
+    Ok(Marks { boot_id, instances, units, stamps, kept })
+}
+
+impl KeptOfMemory {
+    fn file(&self, durable: &Durable) -> serde_json::Result<Object> {
+        let mut file = self.file.clone();
+        file.insert("format".to_owned(), to_raw_value(&Format)?);
+        file.insert("units".to_owned(), to_raw_value(&unpaired(self.units.write(durable)?)?)?);
+        Ok(file)
+    }
+}
+
+impl KeptOfMarks {
+    fn file(&self, boot_id: &str, memory: &Memory, stamps: &Stamps) -> serde_json::Result<Object> {
+        let units = memory.units.iter().map(|(base, unit)| (base.clone(), split(unit).1)).collect();
+        let stamp = |(mark, stamp): (&Mark, &Duration)| Ok((to_raw_value(mark)?, to_raw_value(&milliseconds(*stamp))?));
+        let mut stamps = stamps.iter().map(stamp).collect::<serde_json::Result<Pairs>>()?;
+        stamps.extend(self.stamps.iter().cloned());
+        let mut file = self.file.clone();
+        file.insert("format".to_owned(), to_raw_value(&Format)?);
+        file.insert("boot_id".to_owned(), to_raw_value(boot_id)?);
+        file.insert("instances".to_owned(), to_raw_value(&self.instances.write(&memory.instances)?)?);
+        file.insert("units".to_owned(), to_raw_value(&unpaired(self.units.write(&units)?)?)?);
+        file.insert("stamps".to_owned(), to_raw_value(&stamps)?);
+        Ok(file)
+    }
 }
 
 #[cfg(test)]

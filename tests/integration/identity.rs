@@ -3,3 +3,4 @@
 mod container_id;
 mod hostile;
 mod image_name;
+mod pods;

@@ -5,15 +5,26 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod beside_ctrmgrd;
+mod bulkheads;
 mod clean_up;
+mod clocks;
 mod commands;
 mod evidence;
+mod fleet;
+mod fresh;
+mod history;
 mod hostile;
 mod identity;
 mod killed;
+mod losses;
 mod multi_asic;
 mod process;
 mod promotion;
+mod promotions_first;
+mod refused_writes;
 mod restarts;
+mod rollback;
 mod scene;
+mod state_files;
 mod story;
+mod unsaved;

@@ -57,3 +57,10 @@ pub(crate) fn wait_for_stability(switch: &Switch, agent: &mut Agent, feature: &s
         switch.feature(feature).stability()
     });
 }
+
+/// Runs a command: its exit code, and all that it says.
+pub(crate) fn command(switch: &Switch, words: &[&str]) -> (Option<i32>, String) {
+    let output = switch.command(binary(), words);
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status.code(), said)
+}

@@ -28,7 +28,7 @@ every_crate_of_the_binary_has_its_licence() {
 
 it_is_small() {
     [ "$(stat --format=%s "$package")" -le $((3 * 1024 * 1024)) ]
-    [ "$(stat --format=%s "$work/content/usr/bin/imgmgrd")" -le $((3600 * 1024)) ]
+    [ "$(stat --format=%s "$work/content/usr/bin/imgmgrd")" -le $((4 * 1024 * 1024)) ]
 }
 
 symbols_are_in_a_package_of_their_own() {

@@ -69,10 +69,10 @@ guarded() {
 }
 
 echo "package: building"
-mkdir -p "$target/package-roots"
 guarded "$here/../../scripts/deb.sh" "$target/package" || fail "it cannot be built"
 echo "package: a clean $suite"
-guarded bash "$here/root.sh" "$suite" "$target/package-roots" >"$work/root" || fail "no clean $suite to test in"
+# Besides what every system has: what SONiC's images have, too, and the package or its tests need.
+guarded "$here/../../scripts/debian-root.sh" "$suite" systemd,systemd-sysv,procps,python3-minimal >"$work/root" || fail "no clean $suite to test in"
 
 # The tests have no network: what says of which crates the binary consists comes before.
 targets=(--target x86_64-unknown-linux-gnu --target aarch64-unknown-linux-gnu --target armv7-unknown-linux-gnueabihf)

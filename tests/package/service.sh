@@ -190,7 +190,8 @@ it_runs_as_its_user_with_next_to_no_rights() {
 
 it_logs_to_the_journal() {
     on journalctl --unit=imgmgrd --output=json --no-pager >"$work/journal"
-    jq -se 'any(.[]; .SYSLOG_IDENTIFIER == "imgmgrd" and .TARGET != null and ._UID == $uid)' --arg uid "$(on id -u imgmgrd)" "$work/journal"
+    jq -se 'any(.[]; .SYSLOG_IDENTIFIER == "imgmgrd" and .PRIORITY == "5" and ._UID == $uid
+        and (.MESSAGE | startswith("observing feature=snmp version=20201231.84 ")))' --arg uid "$(on id -u imgmgrd)" "$work/journal"
     # Nothing was refused by what the unit forbids.
     jq -r .MESSAGE "$work/journal"
     [ "$(jq -r 'select((.PRIORITY | tonumber) <= 4) | .MESSAGE' "$work/journal")" = "" ]

@@ -213,18 +213,23 @@ def image_history(db: Any, feature: Optional[str], as_json: bool, namespace: Opt
     if not rows and feature is not None:
         # A feature of which nothing is told yet is no error; one that does not exist is.
         check_found(db, read_rows(db, STATE_TABLE, feature, namespace), feature, "image state")
-    header = ["Feature", "Number", "Time", "Event", "Version", "ImageId", "Detail"]
+    header = ["Feature", "Number", "Time", "Event", "Version", "ImageId", "Count", "Detail"]
     answer([history_as_json(row) for row in rows], as_json, header, history_line)
 
 
+HISTORY_FIELDS = (
+    "time", "event", "version", "image_id", "reason", "detail", "container_id", "exit_code", "count", "first_time")
+
+
 def history_as_json(row: Row) -> Dict[str, Any]:
-    fields = {name: row.field(name) for name in ("time", "event", "version", "image_id", "detail")}
+    fields = {name: row.field(name) for name in HISTORY_FIELDS}
     return {"feature": row.instance, "namespace": row.namespace, "number": row.number, **fields}
 
 
 def history_line(found: Dict[str, Any]) -> List[Any]:
     fields = [found[name] for name in ("feature", "number", "time", "event", "version")]
-    return [*fields, short_id(found["image_id"]), found["detail"]]
+    count = f"{found['count']} since {found['first_time']}" if found["first_time"] else "1"
+    return [*fields, short_id(found["image_id"]), count, found["detail"]]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::{CommandAnswer, Effect};
 use super::unit::{Asked, Lane, lane};
 use super::{Controller, Engine};
-use crate::decide::Order;
+use crate::decide::{Order, OrderOutcome};
 use crate::domain::{Base, Feature, Instance, IteratorExt as _};
 
 /// A command that was not answered yet.
@@ -48,7 +48,6 @@ impl Controller {
             unit.command = Some(Asked::Pending(id));
             // A person does not wait for a retry.
             unit.try_again();
-            unit.retry.at_once(now);
         }
         self.commands.insert(id, command);
         self.answer_if_complete(id);
@@ -73,55 +72,55 @@ impl Controller {
     /// A unit was decided on: answers who asked, if that decides it, or if it is done.
     pub(super) fn answer(&mut self, base: &Base) {
         let Some(asked) = self.units.get(base).and_then(|unit| unit.command.clone()) else { return };
-        let order = self.report.units.get(base).and_then(|unit| unit.order.clone());
-        match (&asked, order) {
-            (Asked::Pending(_), Some(Err(reason))) => return self.refuse(base, &reason.to_string()),
+        let outcome = self.report.units.get(base).and_then(|unit| unit.order.clone());
+        let outcome = match (asked, outcome) {
+            (Asked::Pending(_), Some(OrderOutcome::Refused(reason))) => return self.refuse(base, &reason.to_string()),
             (Asked::Pending(_), None) => return self.refuse_each(base),
-            (Asked::Pending(id), Some(Ok(_))) => {
+            (Asked::Pending(id), Some(outcome)) => {
                 if let Some(unit) = self.units.get_mut(base) {
-                    unit.command = Some(Asked::Taken(*id));
+                    unit.command = Some(Asked::Taken(id, outcome.clone()));
                 }
+                outcome
             }
-            (Asked::Taken(_), _) => {}
-        }
+            (Asked::Taken(_, outcome), _) => outcome,
+        };
         let actions = self.plan.units.get(base).map_or(&[][..], Vec::as_slice);
         let next = self.units.get(base).and_then(|unit| unit.next(actions));
         if next.is_none_or(|action| lane(action) == Lane::Removal) {
-            self.answer_what_is(base, asked.id());
+            self.answer_what_is(base, &outcome);
         }
     }
 
     /// Nothing is left to do: what `latest` is was read back right now.
-    fn answer_what_is(&mut self, base: &Base, id: u64) {
+    fn answer_what_is(&mut self, base: &Base, outcome: &OrderOutcome) {
         let promoted = self.memory.units.get(base).and_then(|unit| unit.promoted.as_ref());
         let latest = self.report.units.get(base).and_then(|unit| unit.latest);
         let answer = match promoted {
-            Some(promoted) if latest == Some(promoted.image) => Ok((promoted.version.clone(), None)),
+            Some(promoted) if latest == Some(promoted.image) => Ok((promoted.version.clone(), note(outcome))),
             _ => Err(format!("{base}:latest is another image by now: somebody else has moved it")),
         };
-        let instances: Vec<Instance> = self.report.instances_of(base).map(|(instance, _)| instance.clone()).collect();
-        self.take_answers(base, id, instances.into_iter().map(|instance| (instance, answer.clone())).ordered());
+        let instances = self.report.instances_of(base);
+        let answers = instances.map(|(instance, _)| (instance.clone(), answer.clone())).ordered();
+        self.take_answers(base, answers);
     }
 
     /// The unit has no answer of its own: each of its instances says why nothing can be done.
     fn refuse_each(&mut self, base: &Base) {
-        let Some(asked) = self.units.get(base).and_then(|unit| unit.command.clone()) else { return };
         let told = self.report.instances_of(base);
         let answers = told.map(|(instance, told)| (instance.clone(), Err(told.reason.to_string()))).ordered();
-        self.take_answers(base, asked.id(), answers);
+        self.take_answers(base, answers);
     }
 
     /// What was asked for of a unit cannot be done.
     pub(super) fn refuse(&mut self, base: &Base, why: &str) {
-        let Some(asked) = self.units.get(base).and_then(|unit| unit.command.clone()) else { return };
         let instances = self.report.instances_of(base);
         let answers = instances.map(|(instance, _)| (instance.clone(), Err(why.to_owned()))).ordered();
-        self.take_answers(base, asked.id(), answers);
+        self.take_answers(base, answers);
     }
 
     /// What was begun for whoever asked did not succeed. It is remembered, and goes on when it can.
     pub(super) fn refuse_taken(&mut self, base: &Base, why: &str) {
-        if matches!(self.units.get(base).map(|unit| &unit.command), Some(Some(Asked::Taken(_)))) {
+        if matches!(self.units.get(base).map(|unit| &unit.command), Some(Some(Asked::Taken(..)))) {
             self.refuse(base, why);
         }
     }
@@ -132,10 +131,10 @@ impl Controller {
         bases.iter().for_each(|base| self.refuse(base, why));
     }
 
-    fn take_answers(&mut self, base: &Base, id: u64, answers: BTreeMap<Instance, CommandAnswer>) {
-        if let Some(unit) = self.units.get_mut(base) {
-            unit.command = None;
-        }
+    fn take_answers(&mut self, base: &Base, answers: BTreeMap<Instance, CommandAnswer>) {
+        let Some(id) = self.units.get_mut(base).and_then(|unit| unit.command.take()).map(|asked| asked.id()) else {
+            return;
+        };
         if let Some(command) = self.commands.get_mut(&id) {
             command.pending.remove(base);
             let Command { features, .. } = command;
@@ -151,4 +150,11 @@ impl Controller {
             }
         }
     }
+}
+
+/// What there is to say beside the version that `latest` is.
+fn note(outcome: &OrderOutcome) -> Option<String> {
+    let (OrderOutcome::Accepted(obeyed) | OrderOutcome::AlreadySo(obeyed)) = outcome else { return None };
+    let is_so_already = matches!(outcome, OrderOutcome::AlreadySo(_)) && obeyed.rolled_back_from.is_some();
+    (is_so_already || !obeyed.still_running.is_empty()).then(|| outcome.to_string())
 }

@@ -25,6 +25,9 @@ mod retry;
 mod schedule;
 mod unit;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +88,8 @@ pub struct Controller {
     /// When everything was decided on last.
     decided_at: Duration,
     is_stopping: bool,
+    /// Nothing is done but what operators ask for.
+    only_commands: bool,
     effects: Vec<Effect>,
 }
 
@@ -116,10 +121,9 @@ struct Publishing {
 }
 
 impl Controller {
-    /// Begins with what is remembered. Stamps from the future, which only a tampered file has, would never come of age.
+    /// Begins with what is remembered.
     #[must_use]
-    pub fn new(memory: Memory, mut stamps: BTreeMap<Mark, Duration>, pauses: Pauses, now: Duration) -> Self {
-        stamps.values_mut().for_each(|stamp| *stamp = (*stamp).min(now));
+    pub fn new(memory: Memory, stamps: BTreeMap<Mark, Duration>, pauses: Pauses) -> Self {
         Self {
             pauses,
             observation: Observation::default(),
@@ -145,6 +149,7 @@ impl Controller {
             is_stale: false,
             decided_at: Duration::ZERO,
             is_stopping: false,
+            only_commands: false,
             effects: Vec::new(),
         }
     }
@@ -168,7 +173,6 @@ impl Controller {
                 if is_complete {
                     self.publishing.retry.worked();
                 } else {
-                    self.publishing.is_due = true;
                     self.publishing.retry.failed("publish", Duration::MAX, now);
                 }
             }
@@ -191,7 +195,12 @@ impl Controller {
         }
         self.schedule(now);
         self.begin_saving(now);
-        if self.publishing.is_due && !self.publishing.is_under_way && !self.publishing.retry.waits(now) {
+        // What could not be written does not keep what is new from being written.
+        if self.publishing.retry.has_failed() && !self.publishing.retry.waits(now) {
+            self.publishing.retry.over();
+            self.publishing.is_due = true;
+        }
+        if self.publishing.is_due && !self.publishing.is_under_way {
             self.publishing.is_due = false;
             self.publishing.is_under_way = true;
             self.effects.push(Effect::Publish);
@@ -236,6 +245,11 @@ impl Controller {
     /// The steps that are under way.
     pub fn steps(&self) -> impl Iterator<Item = (&Base, &Step)> {
         self.units.iter().filter_map(|(base, unit)| Some((base, unit.state.step()?)))
+    }
+
+    /// From now on nothing is done but what operators ask for: for a command that acts while no agent runs.
+    pub fn obey_only(&mut self) {
+        self.only_commands = true;
     }
 
     /// Sets how long pauses may become.
@@ -300,7 +314,7 @@ impl Controller {
         let missing: BTreeSet<Arc<str>> =
             named.filter(|prefix| self.container(prefix).is_none()).map(Arc::clone).ordered();
         if self.engine == Engine::Reachable && !missing.is_subset(&self.looked_for) {
-            self.ask_for_lists(now);
+            self.ask_for_lists(now, now);
         }
         self.looked_for = missing;
     }
@@ -484,7 +498,7 @@ impl Controller {
                     if matches!(unit.state, UnitState::Decided { .. }) {
                         unit.state = UnitState::Idle;
                     }
-                    if let Some(Asked::Taken(id)) = unit.command {
+                    if let Some(Asked::Taken(id, _)) = unit.command {
                         unit.command = Some(Asked::Pending(id));
                     }
                 }

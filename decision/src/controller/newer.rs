@@ -48,6 +48,11 @@ impl Newer {
         self.0.iter().for_each(|(_, news)| apply(news, observation));
     }
 
+    /// When the last news came.
+    pub(super) fn newest(&self) -> Option<Duration> {
+        self.0.last().map(|(at, _)| *at)
+    }
+
     /// Whether the last snapshot shows everything.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

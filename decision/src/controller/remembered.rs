@@ -10,16 +10,27 @@ impl UnitMemory {
     #[must_use]
     pub fn durable(&self) -> Self {
         // Named one by one: whoever adds a field decides here where it belongs.
-        let Self { intention, approved, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } =
-            self;
+        let Self {
+            intention,
+            approved,
+            promoted,
+            finished,
+            previous,
+            rolled_back,
+            superseded,
+            reported,
+            images: _,
+            error: _,
+        } = self;
         Self {
             intention: intention.clone(),
             approved: approved.clone(),
             promoted: promoted.clone(),
             finished: *finished,
             previous: previous.clone(),
-            rolled_back: *rolled_back,
+            rolled_back: rolled_back.clone(),
             superseded: superseded.clone(),
+            reported: reported.clone(),
             images: BTreeMap::new(),
             error: None,
         }
@@ -29,8 +40,18 @@ impl UnitMemory {
     #[must_use]
     pub fn is_same_durable(&self, other: &Self) -> bool {
         // Named one by one, as above.
-        let Self { intention, approved, promoted, finished, previous, rolled_back, superseded, images: _, error: _ } =
-            self;
+        let Self {
+            intention,
+            approved,
+            promoted,
+            finished,
+            previous,
+            rolled_back,
+            superseded,
+            reported,
+            images: _,
+            error: _,
+        } = self;
         *intention == other.intention
             && *approved == other.approved
             && *promoted == other.promoted
@@ -38,6 +59,7 @@ impl UnitMemory {
             && *previous == other.previous
             && *rolled_back == other.rolled_back
             && *superseded == other.superseded
+            && *reported == other.reported
     }
 
     /// Takes what fallback and rollback depend on from `saved`, and keeps what was observed.

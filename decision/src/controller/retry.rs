@@ -38,6 +38,11 @@ impl Retry {
         self.due = self.due.map(|due| due.min(now));
     }
 
+    /// The pause is over. Should it fail again, the next one is longer.
+    pub(super) fn over(&mut self) {
+        self.due = None;
+    }
+
     /// Whether it has failed last.
     pub(super) fn has_failed(&self) -> bool {
         self.due.is_some()
@@ -78,6 +83,8 @@ mod tests {
             );
             now += pause;
             assert!(retry.has_failed() && !retry.waits(now));
+            retry.over();
+            assert!(!retry.has_failed());
         }
         retry.worked();
         assert_eq!(retry, Retry::default());

@@ -30,7 +30,7 @@ impl Controller {
         let is_planned = |base: &Base| self.plan.units.contains_key(base);
         let retries = self.units.iter().filter(|(base, unit)| is_planned(base) && unit.state == UnitState::Idle);
         let retries = retries.filter_map(|(_, unit)| unit.retry.due()).filter(|_| self.engine == Engine::Reachable);
-        let publishing = self.publishing.retry.due().filter(|_| self.publishing.is_due);
+        let publishing = self.publishing.retry.due();
         let impatience = self.waits_for_others().then(|| self.units.values().filter_map(|unit| unit.state.since()));
         let impatience =
             impatience.into_iter().flatten().map(|since| since + PATIENCE).filter(|at| *at > self.decided_at);
@@ -89,8 +89,11 @@ impl Controller {
 
     /// The action that a unit may begin.
     fn next(&self, base: &Base) -> Option<&Action> {
-        let actions = self.plan.units.get(base)?;
-        self.units.get(base).map_or(actions.first(), |unit| unit.next(actions))
+        let (actions, unit) = (self.plan.units.get(base)?, self.units.get(base));
+        if self.only_commands && unit.is_none_or(|unit| unit.command.is_none()) {
+            return None;
+        }
+        unit.map_or(actions.first(), |unit| unit.next(actions))
     }
 
     /// Lets units begin that may: promotions at once, removals when no promotion is under way, a few at a time.
@@ -131,8 +134,9 @@ impl Controller {
 
     /// When nothing is under way any more, what is known from after the last lists is settled by new ones.
     fn settle_doubts(&mut self, now: Duration) {
-        if !self.newer.is_empty() && self.units.values().all(|unit| unit.state == UnitState::Idle) {
-            self.ask_for_lists(now);
+        let is_idle = self.units.values().all(|unit| unit.state == UnitState::Idle);
+        if let Some(newest) = self.newer.newest().filter(|_| is_idle) {
+            self.ask_for_lists(newest, now);
         }
     }
 
@@ -166,7 +170,7 @@ impl Controller {
             if let Some(unit) = self.units.get_mut(base) {
                 unit.state = UnitState::Settling { since: now };
             }
-            return self.ask_for_lists(now);
+            return self.ask_for_lists(now, now);
         }
         self.newer.add(News::Read(request, Seen { containers, latest }), now, &mut self.observation);
         self.decide_and_go_on(base, reading_for, now);
@@ -218,8 +222,8 @@ impl Controller {
             unit.is_blocked = true;
             unit.retry.failed(base, longest, now);
         }
-        self.note_error(base, Some(format!("it cannot be read again: {why}")));
-        self.refuse(base, &format!("it cannot be read: {why}"));
+        self.note_error(base, Some(why.to_owned()));
+        self.refuse(base, &format!("not yet: {why}"));
         self.is_stale = true;
     }
 
@@ -304,12 +308,12 @@ impl Controller {
         let Some(unit) = self.units.get_mut(base) else { return };
         unit.put_off(action, base, longest, now);
         unit.state = UnitState::Settling { since: now };
-        self.ask_for_lists(now);
+        self.ask_for_lists(now, now);
     }
 
-    /// Asks for the engine's lists, unless they are awaited.
-    pub(super) fn ask_for_lists(&mut self, now: Duration) {
-        if self.lists_asked.is_none_or(|asked| asked < now) {
+    /// Asks for the engine's lists as they are after this moment, unless they are awaited.
+    pub(super) fn ask_for_lists(&mut self, after: Duration, now: Duration) {
+        if self.lists_asked.is_none_or(|asked| asked < after) {
             self.lists_asked = Some(now);
             self.effects.push(Effect::ReadEngine);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::retry::Retry;
-use crate::decide::{Action, Step};
+use crate::decide::{Action, OrderOutcome, Step};
 use crate::domain::Base;
 
 /// A unit about which something is done, or was tried.
@@ -77,15 +77,15 @@ pub(super) enum Lane {
 pub(super) enum Asked {
     /// The next decision of the unit is about it.
     Pending(u64),
-    /// It was decided on, and is remembered: it is done when no promotion is left to do.
-    Taken(u64),
+    /// It was decided on, with this outcome, and is remembered: it is done when no promotion is left to do.
+    Taken(u64, OrderOutcome),
 }
 
 impl Asked {
     /// The command.
     pub(super) fn id(&self) -> u64 {
         match self {
-            Self::Pending(id) | Self::Taken(id) => *id,
+            Self::Pending(id) | Self::Taken(id, _) => *id,
         }
     }
 }
@@ -174,6 +174,7 @@ impl Unit {
 
     /// Everything may be tried again.
     pub(super) fn try_again(&mut self) {
+        self.retry.over();
         self.is_blocked = false;
         self.deferred.clear();
         self.done = None;

@@ -105,8 +105,9 @@ impl CleanUp<'_> {
     }
 
     /// The stable versions before the promoted one that are to be kept: every last version that STATE_DB names, then
-    /// what memory knows, newest first, until there are `keep_versions` with the promoted one. Only what is on the disk
-    /// as a kube image counts: a version known only as local `BASE:V` is no fallback.
+    /// what memory knows, newest first, until there are `keep_versions` with the promoted one. What memory knows was
+    /// promoted from kube and counts by its id, wherever its tag is by now; of STATE_DB's, a version known only as local
+    /// `BASE:V` is no fallback.
     pub(super) fn fallbacks(&self, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> BTreeMap<ImageId, Version> {
         let promoted = self.promoted.map(|(image, _)| image);
         let mut kept = BTreeMap::new();
@@ -118,7 +119,7 @@ impl CleanUp<'_> {
         };
         for version in &self.last_versions {
             // Memory knows by id what ran as this version: its tag may name a rebuilt image by now.
-            let ran = memory.proven().filter(|(image, ran)| *ran == version && names.is_kube(image));
+            let ran = memory.proven().filter(|(image, ran)| *ran == version && names.image(image).is_some());
             let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| *image)).ordered();
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, version.clone())));
@@ -130,7 +131,7 @@ impl CleanUp<'_> {
             if self.last_versions.contains(version) {
                 continue;
             }
-            let images = if names.is_kube(image) { vec![*image] } else { named(version) };
+            let images = if names.image(image).is_some() { vec![*image] } else { named(version) };
             let images: Vec<_> = images.into_iter().filter(|image| !kept.contains_key(image)).collect();
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, version.clone())));
@@ -184,8 +185,10 @@ impl CleanUp<'_> {
         let is_kept = tagged.iter().all(|(_, id)| {
             keep.get(id).is_some_and(|because| because.contains(&fallback) || because.contains(&pinned))
         });
-        // A kube image that was itself promoted once has proven more than a local one of the same name.
-        let is_proven = tagged.iter().any(|(_, id)| memory.proven().any(|(image, _)| image == id));
+        // A kube image that was itself promoted once has proven more than a local one of the same name; and what carries
+        // the local tag may be such a one, whose own tag has moved on.
+        let is_promoted = |id: &ImageId| memory.proven().any(|(image, _)| image == id);
+        let is_proven = is_promoted(image) || tagged.iter().any(|(_, id)| is_promoted(id));
         if !is_kept || is_proven {
             return None;
         }
@@ -331,6 +334,7 @@ pub(super) fn remember_images(
     let is_on_disk = |id: &ImageId| index::find(named, id).is_some() || index.observation.images.contains_key(id);
     memory.images.retain(|id, _| is_on_disk(id));
     memory.superseded.retain(|id| is_on_disk(id));
+    memory.reported.retain(|id, _| is_on_disk(id));
     if takeover_begins {
         memory.images.values_mut().for_each(|arrival| *arrival = Arrival::Before);
     }

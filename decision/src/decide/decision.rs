@@ -220,8 +220,8 @@ fn standing_stability(
     let memory = unit.memory.as_ref();
     let error = memory.and_then(|memory| memory.error.as_ref()).filter(|_| !unit.actions.is_empty());
     let is_covered = promotion::covers(memory.and_then(|memory| memory.promoted.as_ref()), member);
-    let rolled_back = memory.and_then(|memory| memory.rolled_back.as_ref());
-    let held = member.takeover().filter(|(takeover, ..)| !is_covered && rolled_back == Some(&takeover.image));
+    let is_rolled_back = |image| memory.is_some_and(|memory| memory.rolled_back.contains(image));
+    let held = member.takeover().filter(|(takeover, ..)| !is_covered && is_rolled_back(&takeover.image));
     match (is_covered, is_stable) {
         // However long it has run: waiting leads to nothing.
         (false, false) if held.is_some() => {

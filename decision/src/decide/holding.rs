@@ -68,8 +68,8 @@ impl UnitPolicy {
 }
 
 /// What an operator asks for.
-pub(super) fn order(members: &[&Assessment<'_>], index: &Index<'_>) -> Option<Order> {
-    members.iter().find_map(|member| index.observation.orders.get(&member.rows.instance.feature)).copied()
+pub(super) fn order<'a>(members: &[&Assessment<'_>], index: &Index<'a>) -> Option<&'a Order> {
+    members.iter().find_map(|member| index.observation.orders.get(&member.rows.instance.feature))
 }
 
 fn forbidden(
@@ -112,8 +112,8 @@ pub(super) fn promotion(
         .or_else(|| policy.unreadable.clone())
         .or_else(|| (!others.is_empty()).then_some(Reason::OtherInstances(others)))
         .or_else(|| {
-            let is_held = memory.rolled_back.as_ref() == Some(image);
-            (is_held && order(members, index) != Some(Order::Promote)).then(|| Reason::RolledBack(version.clone()))
+            let is_held = memory.rolled_back.contains(image);
+            (is_held && order(members, index) != Some(&Order::Promote)).then(|| Reason::RolledBack(version.clone()))
         })
         .or_else(|| {
             under_takeover()

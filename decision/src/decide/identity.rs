@@ -6,7 +6,7 @@ use super::index::Index;
 use super::instances::InstanceRows;
 use super::observation::{Container, ContainerStatus, ImageVersion, NamedContainer};
 use super::report::Reason;
-use crate::domain::{Base, ContainerId, Instance, IteratorExt as _, Value};
+use crate::domain::{Base, ContainerId, Instance, IteratorExt as _, Value, Version};
 
 /// The container that the rows mean.
 type Found<'a> = Result<(&'a ContainerId, &'a Container), Reason>;
@@ -44,13 +44,14 @@ fn labelled_container<'a>(rows: &InstanceRows<'_>, index: &Index<'a>) -> Found<'
     if let Some((id, _)) = labelled.iter().find(|(_, container)| container.status == ContainerStatus::Unknown) {
         return Err(Reason::ContainerStateUnknown(*(*id)));
     }
+    let runs = |container: &Container| container.status == ContainerStatus::Running;
+    if let Some((id, _)) = labelled.iter().find(|(_, container)| runs(container) && container.details.is_none()) {
+        return Err(Reason::NotInspected(*(*id)));
+    }
     let mut fitting = labelled
         .into_iter()
-        .filter(|(_, container)| container.status == ContainerStatus::Running)
-        .filter(|(_, container)| {
-            let image = index.observation.images.get(&container.image);
-            version.is_some() && image.and_then(|image| image.declared_version()) == version
-        });
+        .filter(|(_, container)| runs(container))
+        .filter(|(_, container)| version.is_some() && reported_version(container, index) == version);
     match (fitting.next(), fitting.next()) {
         (None, _) => Err(Reason::NoLabelledContainer),
         (Some(found), None) => Ok(found),
@@ -99,6 +100,12 @@ pub(super) fn image_name(rows: &InstanceRows<'_>, container: &Found<'_>, index: 
         (None, _) => Err(Reason::ImageNameUnknown),
         (Some(_), _) => Err(Reason::ImageNameAmbiguous(bases)),
     }
+}
+
+/// The version that a container reports: the `IMAGE_VERSION` of its own environment, else its image's.
+pub(super) fn reported_version<'a>(container: &'a Container, index: &Index<'a>) -> Option<&'a Version> {
+    let own = container.details.as_ref().and_then(|details| details.version.get());
+    own.or_else(|| index.observation.images.get(&container.image)?.declared_version())
 }
 
 /// Whether all that is to be known of the image is known.

@@ -99,7 +99,8 @@ impl<'a> Index<'a> {
         let named = self.images_of(base);
         let promoted = memory.promoted.iter().chain(&memory.intention).map(|promotion| &promotion.image);
         // What was superseded is remembered for longer than what was merely seen.
-        let remembered = memory.images.keys().chain(&memory.superseded).chain(promoted);
+        let proven = memory.previous.iter().map(|proven| &proven.image);
+        let remembered = memory.images.keys().chain(&memory.superseded).chain(promoted).chain(proven);
         let nameless = remembered.filter(|id| find(named, id).is_none());
         let nameless = nameless.filter_map(|id| self.observation.images.get(id).map(|image| (*id, image)));
         let mut images: Vec<_> = named.iter().map(|named| (named.id, named.image)).chain(nameless).collect();

@@ -71,12 +71,16 @@ pub struct UnitMemory {
     pub finished: bool,
     /// What was promoted before, newest first, without what is promoted now.
     pub previous: Vec<Proven>,
-    /// The image that an operator rolled back from.
-    pub rolled_back: Option<ImageId>,
+    /// The images that an operator rolled back from: they are held until another image takes over.
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub rolled_back: BTreeSet<ImageId>,
     /// The images seen in the unit's repositories, by id, so that one that lost its last reference is still known.
     pub images: BTreeMap<ImageId, Arrival>,
     /// Kube images whose version's tag was given to the local image that really ran (case 1 of the clean-up).
     pub superseded: BTreeSet<ImageId>,
+    /// The versions that containers of an image really reported, other than its own `IMAGE_VERSION`.
+    #[serde(default)]
+    pub reported: BTreeMap<ImageId, BTreeSet<Version>>,
     /// How the last attempt to act failed; none after a success.
     pub error: Option<String>,
 }
@@ -91,6 +95,9 @@ pub struct Promotion {
     /// The takeovers: which container of which instance, since which start. None if an operator rolled back to it.
     #[serde(with = "pairs")]
     pub takeovers: BTreeMap<Instance, (ContainerId, StartedAt)>,
+    /// What an operator rolled back from to it, the newest rollback first; kept until another image is promoted.
+    #[serde(default)]
+    pub rolled_back_from: Vec<Proven>,
 }
 
 impl Promotion {
@@ -98,6 +105,11 @@ impl Promotion {
     #[must_use]
     pub fn is_rollback(&self) -> bool {
         self.takeovers.is_empty()
+    }
+
+    /// The version that an operator rolled back from to it.
+    pub(super) fn left(&self) -> Option<&Version> {
+        self.rolled_back_from.first().map(|left| &left.version)
     }
 }
 
@@ -148,14 +160,34 @@ pub struct TakeoverMark {
 }
 
 impl UnitMemory {
-    /// What was promoted before what is promoted, or about to be, newest first. What a promotion displaces counts from
-    /// the moment it is intended: only when that is done does memory say so itself.
-    pub(super) fn proven(&self) -> impl Iterator<Item = (&ImageId, &Version)> {
-        let now = self.intention.as_ref().or(self.promoted.as_ref()).map(|promotion| &promotion.image);
+    /// The version under which an image was promoted, or is about to be.
+    pub(super) fn promoted_as(&self, image: &ImageId) -> Option<&Version> {
+        let promotions = self.promoted.iter().chain(&self.intention).map(|it| (&it.image, &it.version));
+        let mut all = promotions.chain(self.previous.iter().map(|proven| (&proven.image, &proven.version)));
+        all.find(|(other, _)| *other == image).map(|(_, version)| version)
+    }
+
+    /// What was promoted before `promotion` and not rolled back from to it, newest first: what it falls back to.
+    pub(super) fn proven_before(&self, promotion: &Promotion) -> impl Iterator<Item = (&ImageId, &Version)> {
         let displaced = self.promoted.iter().map(|promotion| (&promotion.image, &promotion.version));
-        displaced
-            .chain(self.previous.iter().map(|proven| (&proven.image, &proven.version)))
-            .filter(move |(image, _)| Some(*image) != now)
+        displaced.chain(self.previous.iter().map(|proven| (&proven.image, &proven.version))).filter(
+            move |(image, _)| {
+                **image != promotion.image && promotion.rolled_back_from.iter().all(|left| left.image != **image)
+            },
+        )
+    }
+
+    /// What was promoted before what is promoted, or about to be: the last version, then the others, newest first. What a
+    /// promotion displaces counts from the moment it is intended: only when that is done does memory say so itself.
+    pub(super) fn proven(&self) -> impl Iterator<Item = (&ImageId, &Version)> {
+        let now = self.intention.as_ref().or(self.promoted.as_ref());
+        let last = now.and_then(|now| self.proven_before(now).next());
+        let displaced = self.promoted.iter().map(|promotion| (&promotion.image, &promotion.version));
+        let others = displaced.chain(self.previous.iter().map(|proven| (&proven.image, &proven.version)));
+        let is_another = move |image: &ImageId| {
+            now.is_none_or(|now| now.image != *image) && last.is_none_or(|(last, _)| last != image)
+        };
+        last.into_iter().chain(others.filter(move |(image, _)| is_another(image)))
     }
 }
 
@@ -244,6 +276,23 @@ impl FromIterator<(Mark, Age)> for Now {
         }
         now
     }
+}
+
+/// One image, as it was written when there could not be several, none, or a list.
+///
+/// # Errors
+/// If it is neither.
+pub fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<ImageId>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Several(BTreeSet<ImageId>),
+        One(Option<ImageId>),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Several(images) => images,
+        Written::One(image) => image.into_iter().ordered(),
+    })
 }
 
 /// Maps with structured keys as lists of pairs, since JSON's keys are strings.

@@ -104,12 +104,13 @@ impl<'a> NamesOnDisk<'a> {
         self.of(image).any(|reference| !reference.repository.is_local())
     }
 
-    /// Whether the version names the image: it is the tag of one of its references or its `IMAGE_VERSION`. The latter
-    /// does not count for a kube image whose tag went to the local image that really ran.
+    /// Whether the version names the image: it is the tag of one of its references, its `IMAGE_VERSION`, or what a
+    /// container of it reported. A kube image whose tag went to the local image that really ran is named by tags only.
     pub(super) fn is_named(&self, version: &Version, image: &ImageId, memory: &UnitMemory) -> bool {
+        let is_declared = || self.image(image).and_then(|image| image.declared_version()) == Some(version);
+        let is_reported = || memory.reported.get(image).is_some_and(|versions| versions.contains(version));
         self.of(image).any(|reference| reference.tag() == Some(version))
-            || (!memory.superseded.contains(image)
-                && self.image(image).and_then(|image| image.declared_version()) == Some(version))
+            || (!memory.superseded.contains(image) && (is_declared() || is_reported()))
     }
 
     /// The names of the containers that use the image.

@@ -58,13 +58,16 @@ impl Observation {
 }
 
 /// What an operator may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
     /// The version that runs is good: promote it without waiting any longer. Every other check stays.
     Promote,
     /// Make the last version `latest` again.
-    Rollback,
+    Rollback {
+        /// Only from this version; without it, one rollback is followed by no further one.
+        from: Option<Version>,
+    },
 }
 
 /// The key of a `FEATURE` row and the namespace of its database.
@@ -277,6 +280,8 @@ pub struct Container {
     pub status: ContainerStatus,
     /// Details of a running container that a decision may need; none if it was not inspected.
     pub details: Option<ContainerDetails>,
+    /// With what exit code it ended, if it has and the engine said so.
+    pub exit_code: Option<i64>,
 }
 
 /// The labels of a container that the kubelet created.

@@ -42,6 +42,8 @@ pub enum Purpose {
     RollBack(Version),
     /// `latest` is gone while the promoted image is on the disk: tag it again.
     RestoreLatest(Version),
+    /// A version that was promoted and is to be kept has lost its tags to other images: give it one of its own.
+    NamePromoted(Version),
     /// Promotion, step 3: write the versions to STATE_DB.
     RecordVersions(Version),
     /// Clean-up: a local tag of an image that has another name.
@@ -144,6 +146,7 @@ impl fmt::Display for Purpose {
             Self::Promote(version) => write!(f, "promote {version}"),
             Self::RollBack(version) => write!(f, "roll back to {version}"),
             Self::RestoreLatest(version) => write!(f, "restore latest to {version}"),
+            Self::NamePromoted(version) => write!(f, "give {version} a tag of its own"),
             Self::RecordVersions(version) => write!(f, "record {version} as stable"),
             Self::DropLocalTag(version) => write!(f, "drop the local tag {version}"),
             Self::KeepLocalImage(version) => write!(f, "keep the local image of {version}, which really ran"),

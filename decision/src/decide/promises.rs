@@ -144,8 +144,9 @@ impl<'a> Judge<'a> {
         if self.unit.is_some_and(is_seen) { Ok(()) } else { Err(Broken::ImageForeign(*image)) }
     }
 
-    /// A tag may be set for three reasons: `latest` is promoted or restored, the image that `latest` is about to leave
-    /// gets a name, or a registry's tag is given to the local image of the same version.
+    /// A tag may be set for four reasons: `latest` is promoted or restored, the image that `latest` is about to leave gets
+    /// a name, so does one that was promoted once and has none, or a registry's tag is given to the local image of the
+    /// same version.
     fn tag(
         &self,
         image: &ImageId,
@@ -163,7 +164,13 @@ impl<'a> Judge<'a> {
         }
         let Some(tag) = reference.tag() else { return Err(Broken::TagForeign(reference.clone())) };
         let is_right = if reference.repository.is_local() {
-            latest == Some(image) && self.declared(image) == Some(tag)
+            let is_nameless = !engine.references(image).any(|other| other.tag().is_some());
+            let versions = self.unit.into_iter().flat_map(|unit| promoted_as(unit, image));
+            let is_promoted = versions.chain(self.declared(image)).any(|version| version == tag)
+                && self.unit.is_some_and(|unit| promoted_as(unit, image).next().is_some());
+            engine.get(reference).is_none()
+                && ((latest == Some(image) && (is_promoted || self.declared(image) == Some(tag)))
+                    || (is_nameless && is_promoted))
         } else {
             engine.named(self.base, tag.as_str()) == Some(image)
         };
@@ -177,10 +184,11 @@ impl<'a> Judge<'a> {
             return Err(Broken::Unsaved);
         }
         self.is_readable()?;
-        let is_ordered = self.instances.iter().any(|instance| {
-            self.observation.orders.get(&instance.feature) == Some(&super::observation::Order::Promote)
-        });
-        if self.unit.and_then(|unit| unit.rolled_back.as_ref()) == Some(image) && !is_ordered {
+        let is_ordered = self
+            .instances
+            .iter()
+            .any(|instance| self.observation.orders.get(&instance.feature) == Some(&super::Order::Promote));
+        if self.unit.is_some_and(|unit| unit.rolled_back.contains(image)) && !is_ordered {
             return Err(Broken::RolledBack(*image));
         }
         let takeovers: Vec<_> = self.takeovers().collect();
@@ -205,12 +213,12 @@ impl<'a> Judge<'a> {
     /// back: what `latest` leaves has to be held then, if it names anything.
     fn restore(&self, image: &ImageId, latest: Option<&ImageId>) -> Result<(), Broken> {
         let Some(unit) = self.unit else { return Err(Broken::LatestUnproven) };
-        if unit.rolled_back.as_ref() == Some(image) {
+        if unit.rolled_back.contains(image) {
             return Err(Broken::RolledBack(*image));
         }
         let was_promoted = unit.promoted.as_ref().is_some_and(|promoted| promoted.image == *image);
         let is_rollback = unit.intention.as_ref().is_some_and(|it| it.is_rollback() && it.image == *image);
-        if (latest.is_none() && (was_promoted || is_rollback)) || (is_rollback && unit.rolled_back.is_some()) {
+        if (latest.is_none() && (was_promoted || is_rollback)) || (is_rollback && !unit.rolled_back.is_empty()) {
             Ok(())
         } else {
             Err(Broken::LatestUnproven)
@@ -224,11 +232,17 @@ impl<'a> Judge<'a> {
         if container.status.is_alive() {
             return Err(Broken::ContainerAlive(*id));
         }
-        let is_own = self.takeovers().any(|(instance, _)| instance.container_name() == *container.name);
+        let latest = engine.named(self.base, Version::LATEST);
+        // As long as a rollback holds, the container of what it left must not be started again.
+        let is_rollback = self.unit.and_then(promotion).is_some_and(|it| it.is_rollback() && latest == Some(&it.image));
+        let is_named = |instance: &Instance| instance.container_name() == *container.name;
+        let is_readable = |instance: &Instance| !self.observation.unreadable.contains(&instance.namespace);
+        let is_own = self.takeovers().any(|(instance, _)| is_named(instance))
+            || (is_rollback && self.instances.iter().any(|instance| is_named(instance) && is_readable(instance)));
         if !is_own {
             return Err(Broken::ContainerForeign(*id));
         }
-        if engine.named(self.base, Version::LATEST) == Some(&container.image) {
+        if latest == Some(&container.image) {
             return Err(Broken::ContainerFresh(*id));
         }
         Ok(())
@@ -297,16 +311,23 @@ impl<'a> Judge<'a> {
         }
         let has_kube = |engine: &Engine, image: &ImageId| engine.references(image).any(|r| is_kube(r, self.base));
         let previous = self.unit.and_then(previous).filter(|_| known.is_empty());
-        match previous.filter(|(image, _)| has_kube(&self.before, image) && !has_kube(engine, image)) {
+        let is_lost = |image: &ImageId| {
+            (has_kube(&self.before, image) && !has_kube(engine, image))
+                || (self.before.has(image) && !engine.has(image))
+        };
+        match previous.filter(|(image, _)| is_lost(image)) {
             Some((_, lost)) => Err(Broken::FallbackLost(lost.clone())),
             None => Ok(()),
         }
     }
 
-    /// An image whose version's tag went to the local image is known by its id only, not by what it declares.
+    /// What an image declares, or containers of it reported. One whose version's tag went to the local image is known by
+    /// its id only.
     fn declares(&self, image: &ImageId, version: &Version) -> bool {
         let is_superseded = self.unit.is_some_and(|unit| unit.superseded.contains(image));
-        !is_superseded && self.declared(image) == Some(version)
+        let reported = self.unit.and_then(|unit| unit.reported.get(image));
+        let is_reported = || reported.is_some_and(|versions| versions.contains(version));
+        !is_superseded && (self.declared(image) == Some(version) || is_reported())
     }
 
     /// `container_last_version` of each row of the unit, as it will be after the plan.
@@ -347,11 +368,22 @@ fn promotion(unit: &UnitMemory) -> Option<&Promotion> {
     unit.intention.as_ref().or(unit.promoted.as_ref())
 }
 
-/// What was promoted before that.
+/// What was promoted before that, and not rolled back from to it.
 fn previous(unit: &UnitMemory) -> Option<(&ImageId, &Version)> {
-    let displaced = unit.promoted.as_ref().filter(|old| promotion(unit).is_some_and(|new| new.image != old.image));
-    let displaced = displaced.map(|old| (&old.image, &old.version));
-    displaced.or_else(|| unit.previous.first().map(|proven| (&proven.image, &proven.version)))
+    let now = promotion(unit);
+    let is_another = |image: &ImageId| {
+        now.is_none_or(|now| now.image != *image && now.rolled_back_from.iter().all(|left| left.image != *image))
+    };
+    let displaced = unit.promoted.iter().map(|old| (&old.image, &old.version));
+    let mut all = displaced.chain(unit.previous.iter().map(|proven| (&proven.image, &proven.version)));
+    all.find(|(image, _)| now.is_some() && is_another(image))
+}
+
+/// The versions under which an image was promoted, or is about to be.
+fn promoted_as<'a>(unit: &'a UnitMemory, image: &ImageId) -> impl Iterator<Item = &'a Version> {
+    let promotions = unit.intention.iter().chain(&unit.promoted).map(|it| (it.image, &it.version));
+    let all = promotions.chain(unit.previous.iter().map(|proven| (proven.image, &proven.version)));
+    all.filter(|(other, _)| other == image).map(|(_, version)| version).collect::<Vec<_>>().into_iter()
 }
 
 /// Whether CONFIG_DB has a row for the instance: its namespace's, or else the host's.

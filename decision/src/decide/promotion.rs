@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::holding::{self, UnitPolicy};
 use super::index::Index;
-use super::memory::{Promotion, Proven, UnitMemory};
+use super::memory::{Promotion, Proven, Takeover, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
-use super::observation::Owner;
+use super::observation::{FeatureState, Order, Owner};
 use super::plan::{Action, Purpose, Step};
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Base, ImageId, Instance, IteratorExt as _, Reference, Repository, Value, Version};
+use crate::domain::{Base, ImageId, Instance, IteratorExt as _, Reference, Repository, Version};
 
 /// As many stable versions as `keep_versions` may ever ask for.
 const MOST_PREVIOUS: usize = 10;
@@ -47,18 +47,13 @@ pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option
     } else {
         Cause::ProvenStable
     };
-    if cause == Cause::RolledBack {
-        // What was rolled back from is no fallback.
-        memory.previous.retain(|proven| proven.image != done.image);
-    } else {
-        remember_as_previous(memory, &done.image);
-    }
+    remember_as_previous(memory, &done.image);
     memory.approved.clear();
     let instances = done.takeovers.keys().cloned().ordered();
     let settled = Settled { version: done.version.clone(), image: done.image, cause, instances };
     memory.promoted = Some(done);
     memory.finished = false;
-    memory.rolled_back.take_if(|image| *image == settled.image);
+    memory.rolled_back.remove(&settled.image);
     Some(settled)
 }
 
@@ -101,27 +96,44 @@ fn push_previous(memory: &mut UnitMemory, proven: Proven) {
     memory.previous.truncate(MOST_PREVIOUS);
 }
 
-/// What the stable takeovers call for.
-pub(super) fn due(members: &[&Assessment<'_>], memory: &UnitMemory, index: &Index<'_>, policy: &UnitPolicy) -> Due {
+/// What the stable takeovers call for. Where an operator has said that a version is good, `latest` is to be it even if it
+/// was promoted before and somebody has moved `latest` since.
+pub(super) fn due(
+    members: &[&Assessment<'_>],
+    memory: &UnitMemory,
+    names: &NamesOnDisk<'_>,
+    index: &Index<'_>,
+    policy: &UnitPolicy,
+) -> Due {
     let stable: Vec<(&Instance, _)> = members
         .iter()
         .filter_map(|member| member.takeover().map(|takeover| (&member.rows.instance, takeover)))
         .filter(|(_, (.., is_stable))| *is_stable)
         .map(|(instance, (takeover, ..))| (instance, takeover))
         .collect();
-    let is_covered = |instance: &Instance| {
-        members
+    let is_ordered = holding::order(members, index) == Some(&Order::Promote);
+    let is_done = |instance: &Instance, takeover: &Takeover| {
+        let is_promoted = members
             .iter()
             .filter(|member| member.rows.instance == *instance)
-            .all(|member| covers(memory.promoted.as_ref(), member))
+            .all(|member| covers(memory.promoted.as_ref(), member));
+        let is_wanted = is_ordered || memory.approved.get(instance) == Some(&takeover.key());
+        is_promoted && (!is_wanted || names.latest() == Some(takeover.image))
     };
-    let Some((_, first)) = stable.iter().find(|(instance, _)| !is_covered(instance)) else { return Due::Nothing };
+    let mut left = stable.iter().filter(|(instance, takeover)| !is_done(instance, takeover));
+    let Some((_, first)) = left.next() else { return Due::Nothing };
     match holding::promotion(members, &first.image, &first.version, index, policy, memory) {
         Some(reason) => Due::Held(reason),
         None => Due::Promotion(Promotion {
             image: first.image,
             version: first.version.clone(),
             takeovers: stable.iter().map(|(instance, takeover)| ((*instance).clone(), takeover.key())).ordered(),
+            rolled_back_from: memory
+                .promoted
+                .iter()
+                .filter(|promoted| promoted.image == first.image)
+                .flat_map(|promoted| promoted.rolled_back_from.clone())
+                .collect(),
         }),
     }
 }
@@ -161,40 +173,79 @@ pub(super) fn intend(
     memory.intention = Some(promotion);
 }
 
-/// Step 1: tag the image as `BASE:latest`. An image that `latest` leaves without another tag first gets
-/// `BASE:<IMAGE_VERSION>`, unless that tag names another image: taking it away would only move the problem.
-pub(super) fn tag_latest(promotion: &Promotion, base: &Base, names: &NamesOnDisk<'_>) -> Vec<Step> {
+/// Step 1: tag the image as `BASE:latest`. An image that `latest` leaves without another tag first gets one of its own.
+pub(super) fn tag_latest(
+    promotion: &Promotion,
+    base: &Base,
+    memory: &UnitMemory,
+    names: &NamesOnDisk<'_>,
+) -> Vec<Step> {
     let Some(latest) = Reference::latest(base) else { return Vec::new() };
     let from = names.get(&latest);
     if from.as_ref() == Some(&promotion.image) {
         return Vec::new();
     }
-    let alias = from.as_ref().and_then(|left| {
-        let has_another_tag = names.of(left).any(|reference| reference.tag().is_some() && !reference.is_local_latest());
-        let version = names.image(left).and_then(|image| image.declared_version()).filter(|v| !v.is_latest())?;
-        let reference = Repository::local(base.clone()).tagged(version.clone());
-        (!has_another_tag && names.get(&reference).is_none()).then_some(Step::Tag {
-            image: *left,
-            reference,
-            from: None,
-            proven_by: BTreeMap::new(),
-        })
+    let alias = from.and_then(|left| {
+        let has_another_tag =
+            names.of(&left).any(|reference| reference.tag().is_some() && !reference.is_local_latest());
+        (!has_another_tag).then(|| own_tag(&left, base, memory, names)).flatten()
     });
     let proven_by = promotion.takeovers.values().cloned().ordered();
     let tag = Step::Tag { image: promotion.image, reference: latest, from, proven_by };
     alias.into_iter().chain([tag]).collect()
 }
 
-/// Step 2: remove the not running container named like an instance under takeover, unless it was created from the image
-/// that `BASE:latest` will be: systemd would start that very container again instead of a new one.
+/// Gives an image the tag `BASE:<IMAGE_VERSION>`, or else the version under which it was promoted, unless such a tag names
+/// another image: taking it away would only move the problem.
+fn own_tag(image: &ImageId, base: &Base, memory: &UnitMemory, names: &NamesOnDisk<'_>) -> Option<Step> {
+    let declared = names.image(image).and_then(|image| image.declared_version());
+    let mut tags = declared
+        .into_iter()
+        .chain(memory.promoted_as(image))
+        .filter(|version| !version.is_latest())
+        .map(|version| Repository::local(base.clone()).tagged(version.clone()));
+    let reference = tags.find(|reference| names.get(reference).is_none())?;
+    Some(Step::Tag { image: *image, reference, from: None, proven_by: BTreeMap::new() })
+}
+
+/// What was promoted from kube and is to be kept, but has lost its tags to other images, gets one of its own: else another
+/// collector takes it. Changes `names` as the steps will.
+pub(super) fn name_promoted<'a>(
+    kept: impl Iterator<Item = &'a ImageId>,
+    base: &Base,
+    memory: &UnitMemory,
+    names: &mut NamesOnDisk<'_>,
+) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for image in kept {
+        let is_tagged = names.of(image).any(|reference| reference.tag().is_some());
+        let Some(version) = memory.promoted_as(image).filter(|_| !is_tagged && names.image(image).is_some()) else {
+            continue;
+        };
+        if let Some(step) = own_tag(image, base, memory, names) {
+            names.apply(&step);
+            actions.push(Action { purpose: Purpose::NamePromoted(version.clone()), steps: vec![step] });
+        }
+    }
+    actions
+}
+
+/// Step 2: remove the not running container named like an instance under takeover, or like any of the unit's after a
+/// rollback, unless it was created from the image that `BASE:latest` will be: systemd would start that very container
+/// again instead of a new one.
 pub(super) fn remove_stale_containers(
     members: &[&Assessment<'_>],
     names: &NamesOnDisk<'_>,
     index: &Index<'_>,
+    is_rollback: bool,
 ) -> Vec<Step> {
+    let is_concerned = |member: &&&Assessment<'_>| match is_rollback {
+        true => member.unreadable.is_none(),
+        false => is_kube(member) && member.takeover().is_some(),
+    };
     members
         .iter()
-        .filter(|member| member.set_owner == Some(Owner::Kube) && member.takeover().is_some())
+        .filter(is_concerned)
         .filter_map(|member| index.container_named(&member.rows.instance.container_name()))
         .filter(|(_, container)| !container.status.is_alive() && Some(container.image) != names.latest())
         .map(|(id, container)| Step::RemoveContainer {
@@ -216,6 +267,7 @@ pub(super) fn record_versions(
     promotion: &Promotion,
     members: &[&Assessment<'_>],
     memory: &UnitMemory,
+    names: &NamesOnDisk<'_>,
 ) -> Option<Action> {
     let steps: Vec<Step> = members
         .iter()
@@ -224,9 +276,9 @@ pub(super) fn record_versions(
         .filter(|(_, row)| !row.stable_version.is(&promotion.version))
         .map(|(key, row)| {
             let last = if promotion.is_rollback() {
-                memory.previous.iter().map(|proven| &proven.version).find(|last| **last != promotion.version).cloned()
+                remembered_last(promotion, memory)
             } else {
-                last_version(&row.stable_version, &row.last_version, &promotion.version, memory)
+                last_version(row, promotion, memory, names)
             };
             let last = last.filter(|last| !row.last_version.is(last));
             Step::RecordVersions {
@@ -240,23 +292,27 @@ pub(super) fn record_versions(
     (!steps.is_empty()).then(|| Action { purpose: Purpose::RecordVersions(promotion.version.clone()), steps })
 }
 
-/// The `container_last_version` that goes with `promoted`: the previous stable version, which is the row's or, after
-/// STATE_DB was emptied, the memory's; else what the row has.
+/// The `container_last_version` that goes with a promotion: the previous stable version, which is the row's or, after
+/// STATE_DB was emptied, the memory's; else, and where that is another name of the same image, what the row has.
 pub(super) fn last_version(
-    stable: &Value<Version>,
-    last: &Value<Version>,
-    promoted: &Version,
+    row: &FeatureState,
+    promotion: &Promotion,
     memory: &UnitMemory,
+    names: &NamesOnDisk<'_>,
 ) -> Option<Version> {
-    let remembered = || {
-        let old = memory.promoted.iter().map(|promotion| &promotion.version);
-        old.chain(memory.previous.iter().map(|proven| &proven.version)).find(|version| *version != promoted).cloned()
-    };
-    match stable.get() {
-        Some(stable) if stable != promoted => Some(stable.clone()),
-        Some(_) => last.get().cloned(),
-        None => remembered().or_else(|| last.get().cloned()),
+    let is_same =
+        |version: &Version| *version == promotion.version || names.is_named(version, &promotion.image, memory);
+    match row.stable_version.get() {
+        Some(stable) if !is_same(stable) => Some(stable.clone()),
+        Some(_) => row.last_version.get().cloned(),
+        None => remembered_last(promotion, memory).or_else(|| row.last_version.get().cloned()),
     }
+}
+
+/// What memory calls the version before a promotion.
+fn remembered_last(promotion: &Promotion, memory: &UnitMemory) -> Option<Version> {
+    let proven = memory.proven_before(promotion);
+    proven.map(|(_, version)| version).find(|version| **version != promotion.version).cloned()
 }
 
 /// A `latest` that is gone while the promoted image is on the disk is tagged again.
@@ -264,7 +320,7 @@ pub(super) fn restore_latest(base: &Base, memory: &UnitMemory, names: &NamesOnDi
     let promoted = memory.promoted.as_ref()?;
     let is_due = names.latest().is_none()
         && names.image(&promoted.image).is_some()
-        && memory.rolled_back.as_ref() != Some(&promoted.image);
+        && !memory.rolled_back.contains(&promoted.image);
     is_due.then(|| {
         let steps = Reference::latest(base)
             .map(|reference| Step::Tag { image: promoted.image, reference, from: None, proven_by: BTreeMap::new() })

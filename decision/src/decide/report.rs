@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::memory::Mark;
 use super::observation::{Owner, RemoteState};
+use super::order::OrderOutcome;
 use super::promotion::Settled;
 use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, Refused, Version};
 
@@ -76,8 +77,12 @@ pub struct Ended {
     pub version: Version,
     /// Its image.
     pub image: ImageId,
+    /// Its container.
+    pub container: ContainerId,
     /// How it ended.
     pub ending: Ending,
+    /// The container's exit code, if it exited and the engine said so.
+    pub exit_code: Option<i64>,
     /// How long it had stood.
     pub after: Age,
 }
@@ -91,8 +96,8 @@ pub struct UnitReport {
     pub promoted: Option<Version>,
     /// A promotion or rollback that this look found to be done.
     pub settled: Option<Settled>,
-    /// What comes of an operator's order: the version that it makes or made `latest`, or why it cannot be.
-    pub order: Option<Result<Version, Reason>>,
+    /// What comes of an operator's order.
+    pub order: Option<OrderOutcome>,
     /// Why nothing is cleaned up, unless it is.
     pub clean_up_waits: Option<Reason>,
     /// Every image in the unit's repositories or remembered as the unit's.
@@ -152,6 +157,13 @@ pub enum Because {
     LocalOnly,
     /// The local image that really ran took its version's tag.
     Superseded,
+}
+
+impl Because {
+    /// Whether it stays so that there is something to start when Kubernetes is away.
+    pub(super) fn is_for_fallback(&self) -> bool {
+        matches!(self, Self::Promoted | Self::Fallback(_))
+    }
 }
 
 /// The stability of an instance, as published.
@@ -214,6 +226,26 @@ pub enum Ending {
     VersionChanged,
     /// The container is no longer known for sure.
     Unidentified,
+}
+
+impl Ending {
+    /// A short word for programs, which stays the same from release to release.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Restarted => "restarted",
+            Self::Exited => "exited",
+            Self::Paused => "paused",
+            Self::Removed => "removed",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Unhealthy => "unhealthy",
+            Self::Replaced => "replaced",
+            Self::OwnerChanged => "owner_changed",
+            Self::RemoteState(_) => "remote_state",
+            Self::VersionChanged => "version_changed",
+            Self::Unidentified => "unidentified",
+        }
+    }
 }
 
 impl fmt::Display for Ending {
@@ -289,12 +321,12 @@ pub enum Reason {
     Unhealthy(ContainerId),
     /// The container has not been looked at yet.
     NotInspected(ContainerId),
-    /// `container_version` is not the image's `IMAGE_VERSION`: the rows are in the middle of a change.
+    /// `container_version` is not the version that the container reports: the rows are in the middle of a change.
     VersionsDiffer {
         /// The row's.
         row: Version,
-        /// The image's.
-        image: Version,
+        /// The container's.
+        container: Version,
     },
     /// Neither image nor row say what version runs.
     VersionUnknown,
@@ -326,6 +358,13 @@ pub enum Reason {
     PackageReference,
     /// The second opinion refused the plan.
     Violation(String),
+    /// `latest` is not the version that is to be rolled back from.
+    LatestIsNot {
+        /// What is to be rolled back from.
+        from: Version,
+        /// What `latest` is.
+        latest: Option<Version>,
+    },
     /// There is no version to roll back to: the one that was promoted before, if any, is not on the disk.
     NoLastVersion(Option<Version>),
     /// Acting failed.
@@ -350,7 +389,7 @@ fn or_none<T: fmt::Display>(value: Option<&T>) -> String {
     value.map_or_else(|| "absent".to_owned(), ToString::to_string)
 }
 
-fn list<T: fmt::Display>(items: &BTreeSet<T>) -> String {
+pub(super) fn list<T: fmt::Display>(items: &BTreeSet<T>) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -395,8 +434,8 @@ impl fmt::Display for Reason {
             Self::ContainerNotRunning(container) => write!(f, "container {} does not run", container.short()),
             Self::Unhealthy(container) => write!(f, "container {} is unhealthy", container.short()),
             Self::NotInspected(container) => write!(f, "container {} has not been inspected yet", container.short()),
-            Self::VersionsDiffer { row, image } => {
-                write!(f, "container_version is {row}, the container's image is {image}: a change is under way")
+            Self::VersionsDiffer { row, container } => {
+                write!(f, "container_version is {row}, the container's version is {container}: a change is under way")
             }
             Self::VersionUnknown => f.write_str("neither image nor row say which version runs"),
             Self::Observing(remaining) => write!(f, "stable in {remaining}"),
@@ -415,6 +454,13 @@ impl fmt::Display for Reason {
                 f.write_str("sonic-package-manager starts it from an image id, not from its latest tag")
             }
             Self::Violation(what) => write!(f, "stopped, the plan would break a promise: {what}"),
+            Self::LatestIsNot { from, latest } => {
+                write!(
+                    f,
+                    "latest is {}, not {from}",
+                    latest.as_ref().map_or_else(|| "gone".to_owned(), ToString::to_string)
+                )
+            }
             Self::NoLastVersion(Some(version)) => {
                 write!(
                     f,
@@ -429,7 +475,9 @@ impl fmt::Display for Reason {
             Self::NamespaceUnreadable(Namespace::Host) => f.write_str("the host's database cannot be read"),
             Self::NamespaceUnreadable(namespace) => write!(f, "the database of {namespace} cannot be read"),
             Self::InstancesUnreadable(instances) => {
-                write!(f, "the databases that say how they stand cannot be read: {}", list(instances))
+                let named = |instance: &Instance| format!("{instance} ({})", instance.namespace);
+                let named: BTreeSet<String> = instances.iter().map(named).collect();
+                write!(f, "the databases that say how they stand cannot be read: {}", list(&named))
             }
             Self::ContainerStateUnknown(container) => {
                 write!(f, "container {} is in a state that is not known", container.short())

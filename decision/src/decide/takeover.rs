@@ -7,7 +7,7 @@ use super::memory::{Failure, InstanceMemory, Memory, Now, Takeover, UnitMemory};
 use super::observation::{Container, ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState};
 use super::policy::Policy;
 use super::report::{Ended, Ending, Reason};
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, Value, Version};
+use crate::domain::{Age, Base, ContainerId, Instance, Namespace, Value, Version};
 
 /// What the rows and the engine say of an instance that is not decided with others yet.
 #[derive(Clone, Debug)]
@@ -118,8 +118,7 @@ fn runs_locally(rows: &InstanceRows<'_>) -> bool {
 
 fn runs_locally_reason(rows: &InstanceRows<'_>, base: Option<&Base>, index: &Index<'_>) -> Reason {
     identity::running_beside(&rows.instance, base, index).map_or(Reason::RunsLocally, |(id, container)| {
-        let image = index.observation.images.get(&container.image);
-        Reason::RunsLocallyBesideKube(*id, image.and_then(|image| image.declared_version()).cloned())
+        Reason::RunsLocallyBesideKube(*id, identity::reported_version(container, index).cloned())
     })
 }
 
@@ -169,7 +168,7 @@ fn complete<'a>(
     if details.unhealthy {
         return Err(Reason::Unhealthy(*id));
     }
-    let version = version_of(rows, &container.image, &base, index)?;
+    let version = version_of(rows, container, &base, index)?;
     Ok(Complete { id, container, version })
 }
 
@@ -180,16 +179,23 @@ fn refuse<T>(field: &'static str, value: &Value<T>) -> Result<(), Reason> {
     }
 }
 
-/// The version of a container: its image's `IMAGE_VERSION`, else its tag, else the row's.
-fn version_of(rows: &InstanceRows<'_>, image: &ImageId, base: &Base, index: &Index<'_>) -> Result<Version, Reason> {
+/// The version of a container: the one that it reports, else its image's tag, else the row's.
+fn version_of(
+    rows: &InstanceRows<'_>,
+    container: &Container,
+    base: &Base,
+    index: &Index<'_>,
+) -> Result<Version, Reason> {
     let row = rows.state.container_version.get();
-    let image = index.observation.images.get(image);
-    if let Some(declared) = image.and_then(|image| image.declared_version()) {
+    if let Some(reported) = identity::reported_version(container, index) {
         return match row {
-            Some(row) if row != declared => Err(Reason::VersionsDiffer { row: row.clone(), image: declared.clone() }),
-            _ => Ok(declared.clone()),
+            Some(row) if row != reported => {
+                Err(Reason::VersionsDiffer { row: row.clone(), container: reported.clone() })
+            }
+            _ => Ok(reported.clone()),
         };
     }
+    let image = index.observation.images.get(&container.image);
     let tags: Vec<_> = image
         .into_iter()
         .flat_map(|image| image.references_of(base))
@@ -253,7 +259,9 @@ fn ended(
     (!goes_on && after < stable_time).then(|| Ended {
         version: takeover.version.clone(),
         image: takeover.image,
+        container: takeover.container,
         ending: ending(takeover, rows, standing, observation),
+        exit_code: observation.containers.get(&takeover.container).and_then(|container| container.exit_code),
         after,
     })
 }

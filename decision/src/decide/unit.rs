@@ -8,11 +8,12 @@ use super::index::Index;
 use super::memory::{Memory, Now, Promotion, UnitMemory};
 use super::names_on_disk::NamesOnDisk;
 use super::observation::{Order, Owner};
+use super::order::{OrderOutcome, nothing_to_promote, promoted};
 use super::plan::Action;
 use super::policy::Policy;
 use super::promotion::{self, Due, Settled};
 use super::report::{Because, Reason, UnitReport, Verdict, Wake};
-use super::roll_back;
+use super::roll_back::{self, Wanted};
 use super::takeover::{Assessment, Standing};
 use crate::domain::{Base, ImageId, IteratorExt as _, Version};
 
@@ -51,19 +52,19 @@ pub(super) fn decide(
     let is_known = is_kube || remembered.is_some();
     let begins = remembered.is_none() || has_begun(members);
     let first_seen = is_known.then(|| remember_images(base, &mut unit, index, is_continued(members), begins));
-    let taken_over = |image: &ImageId| {
-        members.iter().any(|member| match &member.standing {
-            Standing::Stands { takeover, has_begun, .. } => *has_begun && takeover.image != *image,
-            _ => false,
-        })
-    };
     // A rollback that is under way is finished first: what it leaves stays held until yet another image takes over.
     let is_rolling_back = unit.intention.as_ref().is_some_and(Promotion::is_rollback);
-    unit.rolled_back.take_if(|image| !is_rolling_back && taken_over(image));
+    if !is_rolling_back && is_taken_over_by_another(members, &unit.rolled_back) {
+        unit.rolled_back.clear();
+    }
     unit.approved.retain(|instance, key| {
         let mut of_instance = members.iter().filter(|member| member.rows.instance == *instance);
         of_instance.any(|member| member.remembered().is_some_and(|takeover| takeover.key() == *key))
     });
+
+    if is_known {
+        remember_reported(members, &mut unit, index);
+    }
 
     let before = NamesOnDisk::new(base, index);
     let mut names = before.clone();
@@ -76,7 +77,7 @@ pub(super) fn decide(
     let is_unrecorded = |rollback: &&Promotion| rollback.is_rollback() && (unit.intention.is_some() || !unit.finished);
     let recorded = stands.or_else(|| promoted.as_ref().filter(is_unrecorded));
     if let Some(promotion) = recorded.filter(|_| unit_policy.forbidden.is_none()) {
-        let action = promotion::record_versions(promotion, members, &unit);
+        let action = promotion::record_versions(promotion, members, &unit, &names);
         let is_done = actions.is_empty() && action.is_none();
         unit.finished |= promotion.is_rollback() && unit.intention.is_none() && is_done;
         actions.extend(action);
@@ -89,7 +90,7 @@ pub(super) fn decide(
         index,
         now,
         promoted: promoted.as_ref().map(|promotion| (&promotion.image, &promotion.version)),
-        last_versions: last_versions(members, stands, &unit),
+        last_versions: last_versions(members, stands, &unit, &names),
         packages: members
             .iter()
             .filter_map(|member| index.observation.packages.get(&member.rows.instance.feature)?.as_ref())
@@ -100,6 +101,10 @@ pub(super) fn decide(
     let waits = unit_policy.clean_up(index.observation).or_else(|| stands.is_none().then_some(Reason::NothingPromoted));
     let mut keep = clean_up.keep(&names, &unit);
     let last_version = fallback_version(&clean_up, &names, &unit);
+    if unit_policy.forbidden.is_none() {
+        let kept = keep.iter().filter(|(_, because)| because.iter().any(Because::is_for_fallback)).map(|(id, _)| id);
+        actions.extend(promotion::name_promoted(kept, base, &unit, &mut names));
+    }
     let mut wakes = BTreeSet::new();
     if waits.is_none() {
         actions.extend(clean_up.keep_local_images(&mut names, &mut keep, &mut unit));
@@ -136,7 +141,7 @@ struct Promoting {
     /// What forbids promoting.
     held: Option<Reason>,
     /// What comes of an operator's order.
-    order: Option<Result<Version, Reason>>,
+    order: Option<OrderOutcome>,
     /// A promotion for which nothing had to be done.
     settled: Option<Settled>,
     /// What the next look promotes.
@@ -157,34 +162,47 @@ fn promote(
     let begun =
         unit.intention.take().filter(|intention| intention.is_rollback() && names.image(&intention.image).is_some());
     let order = holding::order(members, index);
-    let rollback = match order {
-        Some(Order::Rollback) => match roll_back::target(members, unit, names, policy) {
-            Ok(rollback) => {
-                promoting.order = Some(Ok(rollback.version.clone()));
-                roll_back::begin(rollback.clone(), members, unit, names);
-                Some(rollback)
+    let mut rollback = begun.clone();
+    let mut accepted = None;
+    if let Some(Order::Rollback { from }) = order {
+        match roll_back::wanted(from.as_ref(), begun.as_ref(), members, unit, names, index, policy) {
+            Ok(Wanted::Begin(target)) => {
+                roll_back::begin(target.clone(), members, unit, names);
+                accepted = Some((target.clone(), true));
+                rollback = Some(target);
             }
-            Err(reason) => {
-                promoting.order = Some(Err(reason));
-                None
-            }
-        },
-        _ => begun,
-    };
-    if let Some(rollback) = rollback {
-        // One that a crash or a failure interrupted goes on.
-        if policy.forbidden.is_none() {
-            promoting.actions.extend(roll_back::action(&rollback, base, members, &mut names.clone(), index));
+            Ok(Wanted::Begun(target)) => accepted = Some((target, false)),
+            Err(reason) => promoting.order = Some(OrderOutcome::Refused(reason)),
         }
-        unit.intention = Some(rollback);
+    }
+    if let Some(rollback) = rollback {
+        unit.intention = Some(rollback.clone());
+        // Somebody may have moved `latest` there already.
+        promoting.settled = promotion::settle(unit, names);
+        if promoting.settled.is_some() {
+            promoting.actions.extend(finish(members, unit, names, index, policy));
+        } else if policy.forbidden.is_none() {
+            // One that a crash or a failure interrupted goes on.
+            let action = roll_back::action(&rollback, base, members, unit, &mut names.clone(), index);
+            promoting.actions.extend(action);
+        }
     } else {
         promote_stable(base, members, index, policy, unit, names, &mut promoting);
     }
-    if order == Some(Order::Promote) {
+    if let Some((rollback, has_begun)) = accepted {
+        let obeyed = roll_back::obeyed(&rollback, members, index);
+        let is_under_way = has_begun || !promoting.actions.is_empty();
+        promoting.order =
+            Some(if is_under_way { OrderOutcome::Accepted(obeyed) } else { OrderOutcome::AlreadySo(obeyed) });
+    }
+    if order == Some(&Order::Promote) {
         promoting.order = Some(match (&promoting.held, &unit.intention) {
-            (Some(reason), _) => Err(reason.clone()),
-            (None, Some(intention)) => Ok(intention.version.clone()),
-            (None, None) => promoting.next.clone().map_or_else(|| nothing_to_promote(members, unit), Ok),
+            (Some(reason), _) => OrderOutcome::Refused(reason.clone()),
+            (None, Some(intention)) => OrderOutcome::Accepted(promoted(&intention.version)),
+            (None, None) => match &promoting.next {
+                Some(next) => OrderOutcome::Accepted(promoted(next)),
+                None => nothing_to_promote(members, unit),
+            },
         });
     }
     promoting.actions.iter().flat_map(|action: &Action| &action.steps).for_each(|step| names.apply(step));
@@ -199,10 +217,15 @@ fn promote(
 
 /// A rollback that a crash cut short after its tag is written to the rows first: what is promoted next takes from them
 /// which version was stable before it, and that is not the one that was rolled back from.
-fn is_rollback_unrecorded(members: &[&Assessment<'_>], unit: &UnitMemory, policy: &UnitPolicy) -> bool {
+fn is_rollback_unrecorded(
+    members: &[&Assessment<'_>],
+    unit: &UnitMemory,
+    names: &NamesOnDisk<'_>,
+    policy: &UnitPolicy,
+) -> bool {
     let rollback = unit.promoted.as_ref().filter(|promoted| promoted.is_rollback() && !unit.finished);
     policy.forbidden.is_none()
-        && rollback.is_some_and(|rollback| promotion::record_versions(rollback, members, unit).is_some())
+        && rollback.is_some_and(|rollback| promotion::record_versions(rollback, members, unit, names).is_some())
 }
 
 /// What the stable takeovers call for.
@@ -215,7 +238,7 @@ fn promote_stable(
     names: &NamesOnDisk<'_>,
     promoting: &mut Promoting,
 ) {
-    match promotion::due(members, unit, index, policy) {
+    match promotion::due(members, unit, names, index, policy) {
         Due::Nothing => promoting.actions.extend(finish(members, unit, names, index, policy)),
         Due::Held(reason) => {
             promoting.held = Some(reason);
@@ -225,14 +248,14 @@ fn promote_stable(
             }
         }
         Due::Promotion(due) => {
-            if holding::order(members, index) == Some(Order::Promote) {
+            if holding::order(members, index) == Some(&Order::Promote) {
                 // It goes on to be carried out when the order is gone.
                 unit.approved.clone_from(&due.takeovers);
-                unit.rolled_back.take_if(|image| *image == due.image);
+                unit.rolled_back.remove(&due.image);
             }
             let is_rollback = unit.promoted.as_ref().is_some_and(Promotion::is_rollback);
             let rest = if is_rollback { finish(members, unit, names, index, policy) } else { None };
-            if rest.is_some() || is_rollback_unrecorded(members, unit, policy) {
+            if rest.is_some() || is_rollback_unrecorded(members, unit, names, policy) {
                 // One after the other.
                 promoting.actions.extend(rest);
                 promoting.next = Some(due.version);
@@ -240,9 +263,9 @@ fn promote_stable(
             }
             promotion::intend(due.clone(), members, unit, names);
             let mut then = names.clone();
-            let mut steps = promotion::tag_latest(&due, base, names);
+            let mut steps = promotion::tag_latest(&due, base, unit, names);
             steps.iter().for_each(|step| then.apply(step));
-            steps.extend(promotion::remove_stale_containers(members, &then, index));
+            steps.extend(promotion::remove_stale_containers(members, &then, index, false));
             if steps.is_empty() {
                 // Everything is so already: it only has to be remembered as promoted.
                 promoting.settled = promotion::settle(unit, names);
@@ -250,16 +273,6 @@ fn promote_stable(
             }
             promoting.actions.extend(promotion::action(&due.version, steps));
         }
-    }
-}
-
-/// What an operator is told who asks for a promotion when none is due.
-fn nothing_to_promote(members: &[&Assessment<'_>], unit: &UnitMemory) -> Result<Version, Reason> {
-    let promoted = unit.promoted.as_ref();
-    match members.iter().find(|member| !promotion::covers(promoted, member)).map(|member| &member.standing) {
-        Some(Standing::Local(reason) | Standing::No(reason) | Standing::Unknown(reason)) => Err(reason.clone()),
-        Some(Standing::Stands { .. }) => Err(Reason::PromotionDue),
-        None => promoted.map(|promotion| promotion.version.clone()).ok_or(Reason::NothingPromoted),
     }
 }
 
@@ -271,19 +284,41 @@ fn finish(
     index: &Index<'_>,
     policy: &UnitPolicy,
 ) -> Option<Action> {
-    let promoted = unit.promoted.clone().filter(|_| !unit.finished)?;
+    let promoted = unit.promoted.clone()?;
     let is_rollback = promoted.is_rollback();
-    let is_covered = members.iter().any(|member| promotion::covers(Some(&promoted), member));
-    if !(is_covered || is_rollback) || policy.forbidden.is_some() {
+    // As long as a rollback holds, a container of what it left must not be started again, whenever it stops.
+    let is_due = match is_rollback {
+        true => names.latest() == Some(promoted.image),
+        false => !unit.finished && members.iter().any(|member| promotion::covers(Some(&promoted), member)),
+    };
+    if !is_due || policy.forbidden.is_some() {
         return None;
     }
-    let steps = promotion::remove_stale_containers(members, names, index);
+    let steps = promotion::remove_stale_containers(members, names, index, is_rollback);
     if is_rollback {
         // It is finished when it is recorded, too.
         return roll_back::rest(&promoted.version, steps);
     }
     unit.finished = steps.is_empty() && holding::local_container(members, index).is_none();
     promotion::action(&promoted.version, steps)
+}
+
+/// A takeover begins whose image is none of those that are held.
+fn is_taken_over_by_another(members: &[&Assessment<'_>], held: &BTreeSet<ImageId>) -> bool {
+    members.iter().any(|member| match &member.standing {
+        Standing::Stands { takeover, has_begun, .. } => *has_begun && !held.contains(&takeover.image),
+        _ => false,
+    })
+}
+
+/// Remembers the versions that containers report of images that declare another, or none.
+fn remember_reported(members: &[&Assessment<'_>], memory: &mut UnitMemory, index: &Index<'_>) {
+    for (takeover, ..) in members.iter().filter_map(|member| member.takeover()) {
+        let image = index.observation.images.get(&takeover.image);
+        if image.and_then(|image| image.declared_version()) != Some(&takeover.version) {
+            memory.reported.entry(takeover.image).or_default().insert(takeover.version.clone());
+        }
+    }
 }
 
 /// A takeover that stood at the last look goes on.
@@ -308,14 +343,17 @@ fn has_begun(members: &[&Assessment<'_>]) -> bool {
 }
 
 /// `container_last_version` of each row, as it will be when the versions are recorded.
-fn last_versions(members: &[&Assessment<'_>], promoted: Option<&Promotion>, memory: &UnitMemory) -> BTreeSet<Version> {
+fn last_versions(
+    members: &[&Assessment<'_>],
+    promoted: Option<&Promotion>,
+    memory: &UnitMemory,
+    names: &NamesOnDisk<'_>,
+) -> BTreeSet<Version> {
     members
         .iter()
         .flat_map(|member| member.rows.rows.iter().map(move |(_, row)| (member, row)))
         .filter_map(|(member, row)| match promoted.filter(|promotion| promotion::covers(Some(promotion), member)) {
-            Some(promotion) => {
-                promotion::last_version(&row.stable_version, &row.last_version, &promotion.version, memory)
-            }
+            Some(promotion) => promotion::last_version(row, promotion, memory, names),
             None => row.last_version.get().cloned(),
         })
         .filter(|version| promoted.is_none_or(|promotion| promotion.version != *version))
@@ -326,7 +364,9 @@ fn last_versions(members: &[&Assessment<'_>], promoted: Option<&Promotion>, memo
 fn fallback_version(clean_up: &CleanUp<'_>, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Option<Version> {
     let fallbacks: BTreeSet<Version> = clean_up.fallbacks(names, memory).into_values().ordered();
     let named = clean_up.last_versions.iter();
-    named.chain(memory.previous.iter().map(|proven| &proven.version)).find(|v| fallbacks.contains(*v)).cloned()
+    // What an operator rolled back from is none, though it stays on the disk.
+    let proven = memory.proven().filter(|(image, _)| !memory.rolled_back.contains(*image)).map(|(_, version)| version);
+    named.chain(proven).find(|version| fallbacks.contains(*version)).cloned()
 }
 
 /// What becomes of each image, for people.

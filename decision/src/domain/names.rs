@@ -21,6 +21,14 @@ pub struct InvalidName {
     pub(super) rule: &'static str,
 }
 
+impl InvalidName {
+    /// What a valid one looks like.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
 /// Declares a name: a shared, immutable, validated string.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $valid:expr) => {

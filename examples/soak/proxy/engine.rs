@@ -12,9 +12,11 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::http::{self, Request};
-use super::{Line, listen};
+use super::{Line, MOMENT, listen};
+use crate::features::{FEATURES, by_base};
 use crate::journal::Table;
 use crate::judge;
+use crate::schedule::Stuck;
 use crate::shared::{KillAt, Shared, Who, lock};
 use crate::view::View;
 
@@ -27,6 +29,9 @@ pub(crate) fn start(socket: &Path, engine: &Path, shared: &Arc<Shared>, seed: u6
 fn serve(line: &Line, client: &UnixStream, engine: &PathBuf, shared: &Shared) -> io::Result<()> {
     let Some(request) = Request::read(io::BufReader::new(client))? else { return Ok(()) };
     shared.asked();
+    if !hang(&request, client, shared)? {
+        return client.shutdown(Shutdown::Both);
+    }
     let Some(_) = line.pass(b"the request", false) else { return client.shutdown(Shutdown::Both) };
     if request.is_change() {
         let Some(answer) = change(&request, engine, shared)? else { return client.shutdown(Shutdown::Both) };
@@ -54,6 +59,48 @@ fn serve(line: &Line, client: &UnixStream, engine: &PathBuf, shared: &Shared) ->
         });
     });
     Ok(())
+}
+
+/// Lets a request hang while it is one that gets no answer. Whether it may go on then: what has been asked for so long ago
+/// must not be changed any more, and is asked for again.
+fn hang(request: &Request, mut client: &UnixStream, shared: &Shared) -> io::Result<bool> {
+    let stuck = *lock(&shared.stuck);
+    let Some(stuck) = stuck.filter(|stuck| is_about(request, *stuck, shared)) else { return Ok(true) };
+    shared.journal.says("fault", format_args!("{request} hangs"));
+    shared.journal.count(Table::Checks, "requests of the agent's that hung");
+    client.set_read_timeout(Some(MOMENT))?;
+    while *lock(&shared.stuck) == Some(stuck) {
+        match client.read(&mut [0]) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            // The agent has hung up.
+            _ => return Ok(false),
+        }
+    }
+    client.set_read_timeout(None)?;
+    Ok(!request.is_change())
+}
+
+fn is_about(request: &Request, stuck: Stuck, shared: &Shared) -> bool {
+    let container = |id: &str| {
+        let container = shared.engine.try_get(&format!("/containers/{id}/json")).ok()?;
+        Some(container["Name"].as_str()?.trim_start_matches('/').to_owned())
+    };
+    match stuck {
+        Stuck::Inspect { feature } => {
+            let name = request.object("/containers/", "/json").and_then(container);
+            name.is_some_and(|name| name.starts_with(&format!("k8s_{}_", FEATURES[feature].name)))
+        }
+        Stuck::Removal { feature } if request.method == "DELETE" => {
+            let image = request.object("/images/", "").is_some_and(|name| {
+                let known = shared.record().images.get(name).map(|known| known.feature);
+                known.or_else(|| by_base(judge::split(name).0.rsplit('/').next()?)) == Some(feature)
+            });
+            let name = request.object("/containers/", "").and_then(container);
+            let instances = FEATURES[feature].instances();
+            image || name.is_some_and(|name| instances.iter().any(|instance| instance.container() == name))
+        }
+        Stuck::Removal { .. } => false,
+    }
 }
 
 /// Has the engine make a change, and judges it. None if nothing comes of it that the agent would see.

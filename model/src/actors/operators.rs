@@ -40,7 +40,7 @@ pub(super) fn possible(state: &State, scenario: &Scenario, actions: &mut Vec<Act
         Operation::Disable(disabled) => is_loaded && switch.observation.kubernetes.disabled != *disabled,
         Operation::Connect(connected) => switch.observation.kubernetes.connected != Some(*connected),
     };
-    actions.extend(scenario.operations.iter().filter(is_another).copied().map(Action::Operate));
+    actions.extend(scenario.operations.iter().filter(is_another).cloned().map(Action::Operate));
 }
 
 pub(super) fn happen(state: &mut State, operation: Operation, instances: &[(Instance, Base)]) {

@@ -118,6 +118,7 @@ mod tests {
             kubelet: None,
             status,
             details: None,
+            exit_code: None,
         };
         let watchtower = container("containrrr/watchtower:latest", ContainerStatus::Running);
         let stopped = container("containrrr/watchtower:latest", ContainerStatus::Stopped);

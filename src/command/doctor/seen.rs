@@ -15,7 +15,7 @@ use super::state_dir;
 use crate::database::{self, ConfigError, Rows, ServerSurvey};
 use crate::decide::{Decision, Memory, Now, Observation, Owner, decide};
 use crate::domain::{Base, Feature, ImageId, IteratorExt as _};
-use crate::engine::{Dirty, Engine, EngineError, EngineVersion, Interest, Picture, Reader};
+use crate::engine::{Engine, EngineError, EngineHost, EngineVersion, Interest, Reader, Snapshot};
 use crate::files::{self, Loaded, RemoteCtrConfig};
 use crate::policy_rows::{PolicyReader, PolicyRows};
 use crate::settings::{PathSettings, RedisSettings, Settings};
@@ -36,7 +36,7 @@ pub(super) struct EngineFacts {
     /// About itself.
     pub(super) version: Result<EngineVersion, EngineError>,
     /// What is on it; none where it was not asked, because it is away.
-    pub(super) picture: Option<Result<Picture, EngineError>>,
+    pub(super) picture: Option<Result<Snapshot, EngineError>>,
 }
 
 /// What is in files.
@@ -71,7 +71,7 @@ impl Seen {
         let (state_dir, there) = (settings.paths.state_dir.clone(), places.clone());
         let (databases, engine, files, state_dir, others) = tokio::join!(
             look_at_databases(&settings.redis),
-            look_at_engine(settings.engine.host.to_string()),
+            look_at_engine(settings.engine.host.clone()),
             look_at_files(settings.paths.clone()),
             within_deadline(move || state_dir::look(&state_dir, &there)),
             look_at_others(places.clone()),
@@ -83,7 +83,7 @@ impl Seen {
     }
 
     /// What is on the engine, if that is known.
-    pub(super) fn picture(&self) -> Option<&Picture> {
+    pub(super) fn picture(&self) -> Option<&Snapshot> {
         self.engine.picture.as_ref().and_then(|picture| picture.as_ref().ok())
     }
 
@@ -128,21 +128,17 @@ async fn look_at_databases(settings: &RedisSettings) -> Databases {
     }
 }
 
-async fn look_at_engine(host: String) -> EngineFacts {
-    let engine = match Engine::connect(&host) {
-        Ok(engine) => engine,
-        Err(error) => return EngineFacts { version: Err(error), picture: None },
-    };
+async fn look_at_engine(host: EngineHost) -> EngineFacts {
+    let engine = Engine::new(host.clone());
     let version = engine.version().await;
     if version.as_ref().is_err_and(EngineError::is_away) {
         return EngineFacts { version, picture: None };
     }
     let interest = Interest { everything: true, ..Interest::default() };
-    let mut reader = Reader::new(engine);
-    let picture = timeout(PICTURE_DEADLINE, reader.read(Dirty::everything(), &interest)).await;
+    let picture = timeout(PICTURE_DEADLINE, Reader::new(engine).read(&interest)).await;
     let late = |_| {
         let what = "looking at all images and containers".to_owned();
-        Err(EngineError::TimedOut { what, host, after: PICTURE_DEADLINE })
+        Err(EngineError::TimedOut { what, host: host.to_string(), after: PICTURE_DEADLINE })
     };
     EngineFacts { version, picture: Some(picture.unwrap_or_else(late)) }
 }

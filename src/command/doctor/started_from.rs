@@ -71,6 +71,7 @@ mod tests {
             kubelet: None,
             status: ContainerStatus::Running,
             details: is_inspected.then_some(details),
+            exit_code: None,
         }
     }
 

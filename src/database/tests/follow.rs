@@ -24,9 +24,9 @@ async fn a_full_picture_is_taken_and_single_changes_are_followed() {
     redis.hset(0, STATE_DB, "CONTAINER_IMAGE_HISTORY|snmp|12", &[("event", "promoted")]);
     redis.hset(0, STATE_DB, "CONTAINER_IMAGE_HISTORY|snmp|9", &[("event", "promoted")]);
     let mut databases = Databases::new(&redis.config());
-    assert!(databases.away().is_some());
+    assert!(away(&databases).unwrap().starts_with("still connecting to Redis at "));
     until(&mut databases, "the full picture", is_filled).await;
-    assert_eq!(databases.away(), None);
+    assert_eq!(away(&databases), None);
 
     let seen = observation(&databases);
     let telemetry = RowKey { namespace: Namespace::Host, key: "telemetry".parse().unwrap() };
@@ -34,7 +34,6 @@ async fn a_full_picture_is_taken_and_single_changes_are_followed() {
     assert_eq!(seen.state[&telemetry].container_id, Value::Is(NamedContainer::Prefix("6d051d98400c".into())));
     assert!(!seen.kubernetes.disabled && seen.kubernetes.connected == Some(true) && seen.asics.is_empty());
     let rows = databases.rows();
-    assert_eq!(rows.container_id(&telemetry), Some("6d051d98400c"));
     assert_eq!(rows.log_level(), Some("DEBUG"));
     let policy = rows.policy();
     assert_eq!(policy.keys().collect::<Vec<_>>(), ["CONTAINER_IMAGE_FEATURE|snmp", "CONTAINER_IMAGE|GLOBAL"]);
@@ -63,7 +62,6 @@ async fn nothing_is_asked_while_nothing_changes_and_one_exchange_reads_all_chang
     let question = redis.servers[0].commands_processed();
     let question = redis.servers[0].commands_processed() - question;
     let before = redis.servers[0].commands_processed();
-    databases.read().await.unwrap();
     assert!(!is_changed(&mut databases).await);
     assert_eq!(redis.servers[0].commands_processed() - before, question);
 
@@ -79,11 +77,14 @@ async fn nothing_is_asked_while_nothing_changes_and_one_exchange_reads_all_chang
     })
     .await;
     assert!(looks <= 4, "{looks}");
+    // The same values again are no change.
+    redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "99")]);
+    assert!(!is_changed(&mut databases).await);
 
     let before = redis.servers[0].commands_processed();
     databases.read_again().await.unwrap();
-    // MULTI, SELECT, GET, HGETALL of telemetry and 3 single rows, SELECT, HGETALL of telemetry and a single row, EXEC.
-    assert_eq!(redis.servers[0].commands_processed() - before - question, 11);
+    // SELECT, GET, HGETALL of telemetry and 3 single rows, GET, SELECT, HGETALL of telemetry and a single row.
+    assert_eq!(redis.servers[0].commands_processed() - before - question, 10);
 }
 
 #[tokio::test]
@@ -93,12 +94,13 @@ async fn a_redis_that_was_restarted_empty_is_followed_again_within_a_second() {
     let mut databases = Databases::new(&redis.config());
     until(&mut databases, "the full picture", is_filled).await;
     redis.servers[0].stop();
-    until(&mut databases, "the loss", |d| d.away().is_some()).await;
+    until(&mut databases, "the loss", |d| away(d).is_some()).await;
     assert!(is_filled(&databases), "what was last seen stays");
-    assert!(matches!(databases.read().await, Err(DatabaseError::Away(_))));
+    assert!(observation(&databases).unreadable.contains(&Namespace::Host));
+    assert!(matches!(databases.read_unit(&[]).await, Err(DatabaseError::Away(_))));
     redis.servers[0].launch();
     let start = since_boot();
-    until(&mut databases, "the empty databases", |d| d.away().is_none() && !is_filled(d)).await;
+    until(&mut databases, "the empty databases", |d| away(d).is_none() && !is_filled(d)).await;
     assert!((since_boot() - start) < Duration::from_secs(1), "{:?}", (since_boot() - start));
     assert!(observation(&databases).state.is_empty());
     redis.fill(0);
@@ -134,14 +136,19 @@ async fn a_redis_that_does_not_notify_is_polled_until_it_does() {
     let mut redis = Redis::start_with(1, "");
     redis.fill(0);
     let mut databases = Databases::new(&redis.config());
-    databases.poll_every(Duration::from_millis(50));
+    databases.links.iter().for_each(|link| link.poll_every(Duration::from_millis(50)));
     until(&mut databases, "the full picture", is_filled).await;
     redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "1.2")]);
     until(&mut databases, "a poll", |d| version(d, Namespace::Host).as_deref() == Some("1.2")).await;
     redis.servers[0].set_notifications("AKE");
-    databases.changed().await;
-    databases.read().await.unwrap();
-    assert!(!is_changed(&mut databases).await, "it is still polled");
+    // The next poll sees it, and is the last one.
+    let polls = || redis.servers[0].commands_processed();
+    let is_polled = async || {
+        let before = polls();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        polls() - before > 2
+    };
+    while is_polled().await {}
     redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "1.3")]);
     until(&mut databases, "a notification", |d| version(d, Namespace::Host).as_deref() == Some("1.3")).await;
 }
@@ -186,27 +193,53 @@ async fn each_namespace_has_its_rows_and_a_hung_one_hides_no_other() {
     until(&mut databases, "both", |d| version(d, Namespace::Host).is_some() && version(d, asic).is_some()).await;
     let seen = observation(&databases);
     assert_eq!(seen.asics.iter().copied().collect::<Vec<_>>(), [asic]);
-    assert!(!seen.config_initialized, "one namespace is still being loaded");
+    assert!(databases.unreadable()[&asic].contains("is being loaded") && seen.unreadable == [asic].into());
+    assert!(seen.config_initialized, "an ASIC that is being loaded holds up itself only");
     assert!(!seen.kubernetes.disabled && databases.rows().policy().is_empty(), "policy is the host's");
     redis.set(1, CONFIG_DB, "CONFIG_DB_INITIALIZED", "1");
-    until(&mut databases, "both loaded", |d| d.rows().config_initialized()).await;
+    until(&mut databases, "both loaded", |d| d.unreadable().is_empty()).await;
 
     redis.servers[1].pause();
+    // What was sent before it stops is of no use: it is found out when it is asked something.
     redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "2")]);
+    databases.mark_everything();
     let start = since_boot();
-    let error = databases.read_again().await.unwrap_err();
-    assert!(matches!(error, DatabaseError::Deadline { .. }), "{error}");
-    assert!((2.9..3.5).contains(&(since_boot() - start).as_secs_f64()), "{:?}", (since_boot() - start));
-    assert_eq!(version(&databases, Namespace::Host).as_deref(), Some("2"), "the host was read nevertheless");
-    assert!(databases.away().unwrap().contains("did not answer"));
-    // From now on nothing waits for it.
-    let start = since_boot();
-    redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "3")]);
-    until(&mut databases, "the host", |d| version(d, Namespace::Host).as_deref() == Some("3")).await;
-    assert!((since_boot() - start) < Duration::from_secs(1), "{:?}", (since_boot() - start));
+    until(&mut databases, "the host", |d| version(d, Namespace::Host).as_deref() == Some("2")).await;
+    databases.read_unit(&[telemetry_in(Namespace::Host)]).await.map(|rows| databases.apply(rows)).unwrap();
+    assert!((since_boot() - start) < Duration::from_secs(1), "{:?}", since_boot() - start);
+    assert!(databases.unreadable().is_empty(), "nobody knows yet");
+    until(&mut databases, "the other's loss", |d| d.unreadable().contains_key(&asic)).await;
+    assert!((2.9..3.5).contains(&(since_boot() - start).as_secs_f64()), "{:?}", since_boot() - start);
+    assert!(databases.unreadable()[&asic].contains("did not answer") && away(&databases).is_none());
+    assert_eq!(observation(&databases).unreadable, [asic].into());
+    assert!(observation(&databases).config_initialized && version(&databases, asic).is_some(), "as last read");
+    let error = databases.read_unit(&[telemetry_in(asic)]).await.unwrap_err().to_string();
+    assert!(error.contains("did not answer"), "{error}");
     redis.servers[1].resume();
-    until(&mut databases, "the other's return", |d| d.away().is_none()).await;
-    databases.read_again().await.unwrap();
+    until(&mut databases, "the other's return", |d| d.unreadable().is_empty()).await;
+    databases.read_unit(&[telemetry_in(asic)]).await.map(|rows| databases.apply(rows)).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_never_came_up_holds_up_its_own_namespace_only() {
+    let redis = Redis::start(1);
+    redis.fill(0);
+    let folder = Workdir::new();
+    let mut config = redis.config();
+    let asic = Namespace::Asic(0);
+    config.insert(asic, databases_at(&folder.path().join("none.sock")));
+    let mut databases = Databases::new(&config);
+    until(&mut databases, "the host", is_filled).await;
+    until(&mut databases, "why not the other", |d| {
+        d.unreadable().get(&asic).is_some_and(|why| why.contains("No such file"))
+    })
+    .await;
+    assert_eq!(away(&databases), None);
+    redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "2")]);
+    until(&mut databases, "a change", |d| version(d, Namespace::Host).as_deref() == Some("2")).await;
+    // A command answers, too.
+    let databases = Databases::connect_once(&config).await.unwrap();
+    assert!(is_filled(&databases) && databases.unreadable()[&asic].contains("No such file"));
 }
 
 #[tokio::test]
@@ -223,21 +256,6 @@ async fn namespaces_on_one_server_share_its_connections() {
     until(&mut databases, "both", |d| is_filled(d) && version(d, Namespace::Asic(0)).as_deref() == Some("9")).await;
     let clients: String = redis::cmd("CLIENT").arg("LIST").query(&mut redis.servers[0].connection(0)).unwrap();
     assert_eq!(clients.lines().count(), 3, "commands, notifications, and this one:\n{clients}");
-}
-
-#[tokio::test]
-async fn a_cancelled_look_forgets_nothing() {
-    let mut redis = Redis::start(1);
-    redis.fill(0);
-    let mut databases = Databases::new(&redis.config());
-    until(&mut databases, "the full picture", is_filled).await;
-    redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "2")]);
-    databases.changed().await;
-    redis.servers[0].pause();
-    assert!(tokio::time::timeout(Duration::from_millis(20), databases.read()).await.is_err());
-    redis.servers[0].resume();
-    until(&mut databases, "the change", |d| version(d, Namespace::Host).as_deref() == Some("2")).await;
-    assert_eq!(databases.away(), None);
 }
 
 #[tokio::test]
@@ -282,7 +300,7 @@ async fn tcp_is_the_fallback() {
         address.server.tcp = Some(("127.0.0.1".to_owned(), server.port()));
     }
     let mut databases = Databases::new(&[(Namespace::Host, host)].into());
-    until(&mut databases, "a connection", |d| d.away().is_none()).await;
+    until(&mut databases, "a connection", |d| away(d).is_none()).await;
 }
 
 /// Prints what a burst costs: `cargo test --release -- --ignored --nocapture burst`.
@@ -303,7 +321,7 @@ async fn burst() {
     redis::cmd("EVAL").arg(fill).arg(0).exec(&mut redis.servers[0].connection(CONFIG_DB.into())).unwrap();
     databases.mark_everything();
     let start = since_boot();
-    databases.read().await.unwrap();
+    databases.read_again().await.unwrap();
     println!("full picture beside 50000 other keys: {:?}", since_boot() - start);
     let cpu = || {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
@@ -326,7 +344,6 @@ async fn burst() {
         })
         .await;
         while is_changed(&mut databases).await {
-            databases.read().await.unwrap();
             looks += 1;
         }
         println!(
@@ -339,7 +356,7 @@ async fn burst() {
         println!("  read again: {:?}", (since_boot() - start));
         databases.mark_everything();
         let start = since_boot();
-        databases.read().await.unwrap();
+        databases.read_again().await.unwrap();
         println!("  full picture: {:?}", (since_boot() - start));
     }
 }

@@ -2,7 +2,9 @@
 
 mod any_bytes;
 mod follow;
+mod refused;
 mod too_much;
+mod unit;
 mod write;
 
 use std::time::Duration;
@@ -83,13 +85,28 @@ fn databases_at(socket: &std::path::Path) -> NamespaceDatabases {
     NamespaceDatabases { config: at(CONFIG_DB), state: at(STATE_DB) }
 }
 
+/// Why the host's databases cannot be read.
+fn away(databases: &Databases) -> Option<&str> {
+    databases.unreadable().get(&Namespace::Host).map(String::as_str)
+}
+
+/// Publishes, and takes over what was written.
+async fn publish(databases: &mut Databases, changes: Vec<RowChange>) -> Published {
+    let published = databases.publish(changes).await;
+    databases.apply_published(&published);
+    published
+}
+
+/// An instance of telemetry.
+fn telemetry_in(namespace: Namespace) -> crate::domain::Instance {
+    crate::domain::Instance { feature: "telemetry".parse().unwrap(), namespace }
+}
+
 /// Looks whenever something changes, until the rows are as awaited.
 async fn until(databases: &mut Databases, what: &str, mut condition: impl FnMut(&Databases) -> bool) {
     let waiting = async {
         while !condition(databases) {
             databases.changed().await;
-            // A server that is away is one of the things that are waited for.
-            databases.read().await.ok();
         }
     };
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "in vain: {what}");

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::domain::{ContainerId, ImageId, Reference};
-use crate::engine::{Engine, Interest, Picture, Reader, State};
+use crate::engine::{Engine, Interest, Reader, Snapshot, State};
 
 /// How long anything may take in a test.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -24,7 +24,7 @@ impl Rig {
     pub(super) fn new() -> Self {
         let folder = Workdir::new();
         let dockerd = Dockerd::start(&folder.folder("d"));
-        let engine = Engine::connect(&dockerd.host()).unwrap();
+        let engine = Engine::new(dockerd.host().parse().unwrap());
         Self { dockerd, engine, folder }
     }
 
@@ -48,8 +48,8 @@ impl Rig {
         self.dockerd.create_container(&ContainerSpec::new(name, image)).parse().unwrap()
     }
 
-    pub(super) async fn look(&self, interest: &Interest) -> Picture {
-        Reader::new(self.engine.clone()).read(crate::engine::Dirty::everything(), interest).await.unwrap()
+    pub(super) async fn look(&self, interest: &Interest) -> Snapshot {
+        Reader::new(self.engine.clone()).read(interest).await.unwrap()
     }
 }
 
@@ -88,12 +88,12 @@ pub(super) async fn until(
     found.unwrap_or_else(|_| panic!("never {what}: {:?}", state.borrow()))
 }
 
-/// The first picture that meets a condition.
-pub(super) async fn until_picture(
+/// The first snapshot that meets a condition.
+pub(super) async fn until_snapshot(
     state: &mut watch::Receiver<State>,
     what: &str,
-    mut condition: impl FnMut(&Picture) -> bool,
-) -> Picture {
-    let state = until(state, what, |state| state.picture.as_ref().is_some_and(&mut condition)).await;
-    state.picture.expect("it was just there")
+    mut condition: impl FnMut(&Snapshot) -> bool,
+) -> Snapshot {
+    let state = until(state, what, |state| state.snapshot.as_ref().is_some_and(&mut condition)).await;
+    state.snapshot.expect("it was just there")
 }

@@ -1,11 +1,11 @@
-//! What a picture shows.
+//! What a snapshot shows.
 
 use imgmgrd_test_support::{ContainerSpec, Image as TestImage, Registry};
 
 use super::fixture::{Rig, id, interest, kube_spec, reference};
 use crate::decide::{ContainerStatus, ImageVersion};
-use crate::domain::{ContainerId, Value};
-use crate::engine::{Dirty, Interest, Reader};
+use crate::domain::Value;
+use crate::engine::Interest;
 
 #[tokio::test]
 async fn only_what_is_interesting_is_inspected() {
@@ -23,14 +23,14 @@ async fn only_what_is_interesting_is_inspected() {
     assert_eq!(nothing.containers[&container].status, ContainerStatus::Running);
     assert_eq!(nothing.containers[&container].created_from, None, "created from an id");
 
-    let picture = rig.look(&interest(&["snmp"], &[])).await;
-    let details = picture.containers[&container].details.clone().expect("inspected");
+    let snapshot = rig.look(&interest(&["snmp"], &[])).await;
+    let details = snapshot.containers[&container].details.clone().expect("inspected");
     assert!(!details.unhealthy && details.oom_kills == 0, "{details:?}");
-    assert_eq!(picture.containers[&container].kubelet.as_ref().map(|labels| &*labels.container_name), Some("snmp"));
+    assert_eq!(snapshot.containers[&container].kubelet.as_ref().map(|labels| &*labels.container_name), Some("snmp"));
     // The image of an interesting container is interesting.
-    assert_eq!(picture.images[&snmp].version, ImageVersion::Read(Value::Is("20240510.RC1".parse().unwrap())));
-    assert_eq!(picture.images[&other].version, ImageVersion::NotRead);
-    assert_eq!(picture.containers[&stranger].details, None);
+    assert_eq!(snapshot.images[&snmp].version, ImageVersion::Read(Value::Is("20240510.RC1".parse().unwrap())));
+    assert_eq!(snapshot.images[&other].version, ImageVersion::NotRead);
+    assert_eq!(snapshot.containers[&stranger].details, None);
 
     let prefix = Interest { containers: [stranger.short()].into(), ..Interest::default() };
     assert!(rig.look(&prefix).await.containers[&stranger].details.is_some());
@@ -46,11 +46,11 @@ async fn images_without_a_name_are_seen() {
     let first = rig.image("docker-snmp:1");
     let second = rig.image("docker-snmp:2");
     rig.dockerd.tag(&second.to_string(), "docker-snmp:1");
-    let picture = rig.look(&Interest { images: [first].into(), ..Interest::default() }).await;
-    let nameless = &picture.images[&first];
+    let snapshot = rig.look(&Interest { images: [first].into(), ..Interest::default() }).await;
+    let nameless = &snapshot.images[&first];
     assert!(nameless.references.is_empty() && nameless.unreadable_references == 0, "{nameless:?}");
     assert_eq!(nameless.declared_version().map(ToString::to_string).as_deref(), Some("1"));
-    assert_eq!(picture.images[&second].references.len(), 2);
+    assert_eq!(snapshot.images[&second].references.len(), 2);
 }
 
 #[tokio::test]
@@ -64,15 +64,15 @@ async fn tags_and_digests_and_what_containers_were_created_from() {
     let pulled = rig.stopped("pulled", &by_digest);
     let short = rig.stopped("short", &image.to_string()["sha256:".len()..][..12]);
     let tagged = rig.stopped("snmp", "docker-snmp:latest");
-    let picture = rig.look(&interest(&[], &["docker-snmp"])).await;
-    assert_eq!(picture.images[&image].references, [reference(&by_digest)].into());
-    assert_eq!(picture.images[&image].declared_version().map(ToString::to_string).as_deref(), Some("1"));
-    assert_eq!(picture.containers[&pulled].created_from, Some(reference(&by_digest)));
-    assert_eq!(picture.containers[&short].created_from, None);
-    assert_eq!(picture.containers[&tagged].created_from, Some(reference("docker-snmp:latest")));
-    assert_eq!(&*picture.containers[&tagged].name, "snmp");
-    assert_eq!(picture.containers[&tagged].image, local);
-    assert_eq!(picture.containers[&tagged].status, ContainerStatus::Stopped);
+    let snapshot = rig.look(&interest(&[], &["docker-snmp"])).await;
+    assert_eq!(snapshot.images[&image].references, [reference(&by_digest)].into());
+    assert_eq!(snapshot.images[&image].declared_version().map(ToString::to_string).as_deref(), Some("1"));
+    assert_eq!(snapshot.containers[&pulled].created_from, Some(reference(&by_digest)));
+    assert_eq!(snapshot.containers[&short].created_from, None);
+    assert_eq!(snapshot.containers[&tagged].created_from, Some(reference("docker-snmp:latest")));
+    assert_eq!(&*snapshot.containers[&tagged].name, "snmp");
+    assert_eq!(snapshot.containers[&tagged].image, local);
+    assert_eq!(snapshot.containers[&tagged].status, ContainerStatus::Stopped);
 }
 
 #[tokio::test]
@@ -85,44 +85,13 @@ async fn paused_restarting_and_unhealthy() {
     let wanted = Interest { everything: true, ..Interest::default() };
     let started = tokio::time::Instant::now();
     loop {
-        let picture = rig.look(&wanted).await;
-        let is_sick = picture.containers[&sick].details.as_ref().is_some_and(|details| details.unhealthy);
-        if is_sick && picture.containers[&looping].status == ContainerStatus::Restarting {
-            assert_eq!(picture.containers[&looping].details, None);
+        let snapshot = rig.look(&wanted).await;
+        let is_sick = snapshot.containers[&sick].details.as_ref().is_some_and(|details| details.unhealthy);
+        if is_sick && snapshot.containers[&looping].status == ContainerStatus::Restarting {
+            assert_eq!(snapshot.containers[&looping].details, None);
             break;
         }
-        assert!(started.elapsed() < super::fixture::SOON, "{picture:?}");
+        assert!(started.elapsed() < super::fixture::SOON, "{snapshot:?}");
         tokio::time::sleep(interval).await;
     }
-}
-
-#[tokio::test]
-async fn what_is_known_is_not_asked_for_again() {
-    let rig = Rig::new();
-    let image = rig.image("docker-snmp:1");
-    let container = rig.kube("snmp", &image);
-    let interest = interest(&["snmp"], &["docker-snmp"]);
-    let mut reader = Reader::new(rig.engine.clone());
-    let first = reader.read(Dirty::nothing(), &interest).await.unwrap();
-    assert!(first.containers[&container].details.is_some(), "the first read reads everything");
-
-    // With the engine gone, nothing is asked: it would fail.
-    let mut dockerd = rig.dockerd;
-    dockerd.pause();
-    let second = reader.read(Dirty::nothing(), &interest).await.unwrap();
-    assert_eq!(first, second);
-    assert!(std::sync::Arc::ptr_eq(&first.images, &second.images), "shared, not copied");
-    dockerd.resume();
-
-    dockerd.restart_container(&container.to_string());
-    let again = Dirty { details: [container].into(), ..Dirty::nothing() };
-    let third = reader.read(again, &interest).await.unwrap();
-    let start = |picture: &crate::engine::Picture| picture.containers[&container].details.clone().unwrap().started_at;
-    assert_ne!(start(&first), start(&third));
-
-    dockerd.remove_container(&container.to_string());
-    let gone: ContainerId = container;
-    let again = Dirty { details: [gone].into(), ..Dirty::nothing() };
-    let fourth = reader.read(again, &interest).await.unwrap();
-    assert!(!fourth.containers.contains_key(&container), "gone between list and inspection");
 }

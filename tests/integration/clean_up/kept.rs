@@ -1,6 +1,7 @@
 //! What is kept, and that it goes when nothing keeps it any more.
 
 use imgmgrd_test_support::container::ContainerSpec;
+use imgmgrd_test_support::image::Image;
 
 use crate::story::{LOCAL, NEW, NEWER, NEWEST, Story};
 
@@ -55,6 +56,46 @@ fn an_image_that_a_stopped_container_uses() {
 
     story.engine().remove_container("an-old-pod");
     story.loses(&old);
+}
+
+#[test]
+fn what_was_promoted_from_a_tag_that_is_given_to_each_new_version() {
+    let mut story = Story::telemetry();
+    // Loaded, not pulled: no digest names it either.
+    let brings = |story: &Story, version| {
+        let image = story.engine().load(&Image::new(Some(version)), &[&story.kube("production")]);
+        let container = story.switch.kubelet().run(&story.deployment(version), &image);
+        story.take_over(&container, version);
+        container
+    };
+    let first = brings(&story, NEW);
+    story.is_promoted(NEW);
+    story.switch.kubelet().remove(&first);
+    story.rows().goes_away();
+    brings(&story, NEWER);
+    story.is_promoted(NEWER);
+    story.let_it_pass();
+    assert_eq!(
+        story.image(&story.local(NEW)),
+        Some(first.image_id),
+        "the last version is kept, under a name of its own"
+    );
+}
+
+#[test]
+fn what_was_promoted_though_its_version_is_another_image_in_the_registry_now() {
+    let mut story = Story::telemetry();
+    let first = story.engine().load(&Image::new(Some(NEW)), &[&story.kube(NEW)]);
+    let container = story.switch.kubelet().run(&story.deployment(NEW), &first);
+    story.take_over(&container, NEW);
+    story.is_promoted(NEW);
+    story.engine().load(&Image::new(Some(NEW)).salt("moved on"), &[&story.kube(NEW)]);
+    assert_eq!(story.engine().references(&first).len(), 1, "latest is all that names it");
+
+    story.upgrade(&container, NEWER);
+    story.is_promoted(NEWER);
+    story.let_it_pass();
+    assert_eq!(story.image(&story.local(NEW)), Some(first), "the last version is kept, under a name of its own");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! What the agent may cost, whatever there is in Redis and on the engine: less than what its unit allows it.
 
-use imgmgrd_test_support::agent::Agent;
 use imgmgrd_test_support::rows::{CONFIG_DB, Namespace, STATE_DB};
 
 use crate::scene::binary;
@@ -9,16 +8,9 @@ use crate::story::{NEW, Story};
 /// `MemoryMax` of the unit, in KiB.
 const ALLOWED: u64 = 64 * 1024;
 
-/// The most memory that the agent has taken so far, in KiB.
-fn peak(agent: &Agent) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("it runs");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    peak.trim().trim_end_matches(" kB").parse().expect("a number")
-}
-
 #[track_caller]
 fn is_bounded(story: &Story, what: &str) {
-    let peak = peak(&story.agent);
+    let peak = story.agent.peak_memory_kib();
     assert!(peak < ALLOWED, "{what} cost {peak} KiB");
 }
 

@@ -111,6 +111,8 @@ fn no_value_of_a_row_does_more_than_be_shown() {
 fn no_word_of_the_state_directory_or_of_the_agent_does_more_than_be_shown() {
     let mut story = Story::telemetry();
     story.promote(NEW);
+    // It would write over what is not its own.
+    assert!(story.agent.terminate().0.success());
     let told = format!("\u{1b}[2J{}", "x");
     let event =
         serde_json::json!({ "n": 1, "time": told, "event": told, "version": told, "image_id": told, "detail": told });

@@ -95,8 +95,10 @@ fn a_version_that_differs_from_the_images_is_a_change_under_way() {
     story.switch.publish("docker-sonic-telemetry", NEW, "");
     let container = story.switch.kubelet().deploy(&story.deployment(NEW));
     story.take_over(&container, NEWER);
-    story
-        .is("waiting", "container_version is 20201231.85, the container's image is 20201231.84: a change is under way");
+    story.is(
+        "waiting",
+        "container_version is 20201231.85, the container's version is 20201231.84: a change is under way",
+    );
     story.let_it_pass();
     story.nothing_was_promoted(&local);
     story.rows().set(&[("container_version", NEW)]);

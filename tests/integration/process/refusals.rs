@@ -60,6 +60,20 @@ fn settings_that_are_none() {
 }
 
 #[test]
+fn an_engine_that_cannot_be_one_is_refused_with_the_settings() {
+    let switch = Switch::new();
+    for host in
+        ["tcp://127.0.0.1", "tcp://127.0.0.1:99999", "tcp://127.0.0.1:2375?tls=no", "unix://docker.sock", "http://"]
+    {
+        let environment = ("IMGMGRD__ENGINE__HOST", host);
+        for args in [&["run"][..], &["status"]] {
+            assert_refused(&run(&switch, binary(), args, &[environment]), 1, &["engine.host", host, "tcp://HOST:PORT"]);
+        }
+    }
+    assert!(!switch.file("state/lock").exists(), "nothing was begun");
+}
+
+#[test]
 fn settings_come_from_the_file_the_environment_and_the_command_line_in_this_order() {
     let switch = Switch::new();
     let config = switch.write_file("imgmgrd.toml", "[engine]\nhost = \"unix:///from/file\"\n").display().to_string();

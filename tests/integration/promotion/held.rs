@@ -56,6 +56,21 @@ fn a_disconnected_switch_promotes_and_cleans_up_when_it_is_connected_again() {
 }
 
 #[test]
+fn nothing_is_cleaned_up_while_the_row_in_config_db_is_absent() {
+    let mut story = Story::telemetry();
+    let old = story.pull("20201231.50", "");
+    story.policy("cleanup", "disabled");
+    let container = story.promote(NEW);
+    story.rows().remove_config();
+    story.policy("cleanup", "enabled");
+    story.let_it_pass();
+    assert!(story.image(&old).is_some(), "a row that is absent is no reason to delete anything");
+    assert_eq!(story.latest(), container.image_id);
+    story.switch.rows().config_feature("telemetry", "kube", false, true);
+    story.loses(&old);
+}
+
+#[test]
 fn a_disabled_policy_decides_and_publishes_and_changes_nothing() {
     let mut story = Story::telemetry();
     let local = story.latest();

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use imgmgrd_test_support::rows::update_time;
 
-use super::{BASE, FEATURE, NEW, observing, promoted, switch, until};
+use super::{FEATURE, observing, promoted, until};
 use crate::evidence::{everything, writes};
-use crate::scene::{SOON, binary, deploy, wait_for_stability};
+use crate::scene::{SOON, binary, wait_for_stability};
 
 #[test]
 fn a_restart_inside_the_window_does_not_start_the_wait_over() {
@@ -49,33 +49,4 @@ fn a_restart_after_the_promotion_does_nothing_more() {
     }
     assert_eq!((everything(&switch), writes(&switch)), (before, written));
     assert_eq!(promoted(&switch), 1);
-}
-
-#[test]
-fn without_memory_it_counts_from_the_start_of_the_container() {
-    let switch = switch(4);
-    deploy(&switch, FEATURE, BASE, NEW);
-    let began = Instant::now();
-    until(began, 3000);
-    let mut agent = switch.agent(binary());
-    wait_for_stability(&switch, &mut agent, FEATURE, "observing");
-    wait_for_stability(&switch, &mut agent, FEATURE, "stable");
-    // The second in which the row was written has to end first.
-    assert!((3500..6000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
-}
-
-#[test]
-fn without_memory_it_counts_from_a_later_row_and_never_from_the_future() {
-    for ahead in ["", "2099-11-21 21:32:29"] {
-        let switch = switch(2);
-        let began = Instant::now();
-        deploy(&switch, FEATURE, BASE, NEW);
-        until(began, 2500);
-        let time = if ahead.is_empty() { update_time() } else { ahead.to_owned() };
-        switch.feature(FEATURE).set(&[("update_time", &time)]);
-        let started = Instant::now();
-        let mut agent = switch.agent(binary());
-        wait_for_stability(&switch, &mut agent, FEATURE, "stable");
-        assert!((1900..4500).contains(&started.elapsed().as_millis()), "{ahead}: {:?}", started.elapsed());
-    }
 }

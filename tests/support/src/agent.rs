@@ -90,4 +90,11 @@ impl Agent {
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("smaps_rollup has Pss")
     }
+
+    /// The most memory that it has taken so far, in KiB (`VmHWM` of `/proc/PID/status`).
+    pub fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the agent runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the status has VmHWM");
+        peak.trim().trim_end_matches(" kB").parse().expect("VmHWM is a number")
+    }
 }

@@ -11,6 +11,7 @@ pub struct ContainerSpec {
     pub name: String,
     image: String,
     labels: Vec<(String, String)>,
+    environment: Vec<String>,
     command: Option<Vec<String>>,
     restart: &'static str,
     health: Option<(Vec<String>, Duration)>,
@@ -24,6 +25,7 @@ impl ContainerSpec {
             name: name.to_owned(),
             image: image.to_owned(),
             labels: Vec::new(),
+            environment: Vec::new(),
             command: None,
             restart: "no",
             health: None,
@@ -35,6 +37,13 @@ impl ContainerSpec {
     #[must_use]
     pub fn label(mut self, name: &str, value: &str) -> Self {
         self.labels.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets a variable of its environment, over the image's.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push(format!("{name}={value}"));
         self
     }
 
@@ -90,6 +99,7 @@ impl ContainerSpec {
         let mut body = json!({
             "Image": self.image,
             "Labels": labels,
+            "Env": self.environment,
             "HostConfig": {
                 "NetworkMode": "none",
                 "RestartPolicy": { "Name": self.restart },

@@ -22,7 +22,7 @@ pub(crate) enum Server {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -95,7 +95,8 @@ fn exchange(
     read_response(BufReader::new(stream), method == "HEAD")
 }
 
-fn read_response(mut reader: impl BufRead, no_body: bool) -> std::io::Result<Response> {
+/// Reads an answer, of which one to `HEAD` has no body whatever its head says.
+pub(crate) fn read_response(mut reader: impl BufRead, no_body: bool) -> std::io::Result<Response> {
     let first = read_line(&mut reader)?;
     let status = first.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| bad(&first))?;
     let mut headers = Vec::new();
@@ -129,7 +130,8 @@ fn read_response(mut reader: impl BufRead, no_body: bool) -> std::io::Result<Res
     Ok(response)
 }
 
-fn read_line(reader: &mut impl BufRead) -> std::io::Result<String> {
+/// One line of a head, without its end.
+pub(crate) fn read_line(reader: &mut impl BufRead) -> std::io::Result<String> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -137,7 +139,8 @@ fn read_line(reader: &mut impl BufRead) -> std::io::Result<String> {
     Ok(line.trim_end().to_owned())
 }
 
-fn bad(line: &str) -> std::io::Error {
+/// What was read is no HTTP.
+pub(crate) fn bad(line: &str) -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidData, format!("no HTTP: {line:?}"))
 }
 
@@ -150,4 +153,17 @@ pub(crate) fn escape(value: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect()
+}
+
+/// Undoes [`escape`].
+pub(crate) fn unescape(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let code = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        let code = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = tail.get(if code.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }

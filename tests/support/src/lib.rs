@@ -19,10 +19,11 @@
 //! | [`kubelet`] | deploys containers as the kubelet does |
 //! | [`agent`] | an `imgmgrd run` on the switch |
 //! | [`engine`], [`container`] | the Docker engine and what to run on it |
+//! | [`proxy`] | single calls to the engine hang, fail, or are answered otherwise |
 //! | [`image`] | images small enough to have hundreds of |
 //! | [`registry`], [`redis_server`] | the other two servers |
 //! | [`schema`] | holds rows and answers to the files in `schema/` |
-//! | [`disk`] | a disk without room |
+//! | [`disk`] | a disk without room, a folder that cannot be written |
 //! | [`wait`] | waiting for conditions, never sleeping |
 //! | [`workdir`], [`process`] | nothing is left behind |
 //!
@@ -37,6 +38,7 @@ mod http;
 pub mod image;
 pub mod kubelet;
 pub mod process;
+pub mod proxy;
 pub mod redis_server;
 pub mod registry;
 pub mod rows;
@@ -48,10 +50,11 @@ pub mod workdir;
 
 pub use agent::Agent;
 pub use container::ContainerSpec;
-pub use disk::FullDisk;
+pub use disk::{FullDisk, ReadOnlyFolder};
 pub use engine::{Engine, EngineClient};
 pub use image::Image;
 pub use kubelet::{Deployment, KubeContainer, Kubelet};
+pub use proxy::EngineProxy;
 pub use redis_server::RedisServer;
 pub use registry::Registry;
 pub use rows::{CONFIG_DB, FeatureRows, Instance, Namespace, Row, Rows, STATE_DB};

@@ -9,6 +9,7 @@ use crate::agent::Agent;
 use crate::engine::Engine;
 use crate::image::Image;
 use crate::kubelet::Kubelet;
+use crate::proxy::EngineProxy;
 use crate::redis_server::{NOTIFICATIONS, RedisServer};
 use crate::registry::Registry;
 use crate::rows::{FeatureRows, Instance, Namespace, Rows};
@@ -234,6 +235,11 @@ impl Switch {
     /// Its engine, to stop or pause it.
     pub fn engine_mut(&mut self) -> &mut Engine {
         &mut self.engine
+    }
+
+    /// A proxy in front of its engine, for agents that are told so: `IMGMGRD__ENGINE__HOST`.
+    pub fn engine_proxy(&self) -> EngineProxy {
+        EngineProxy::start(&self.file("proxy.sock"), self.engine.socket())
     }
 
     /// The registry it pulls from.

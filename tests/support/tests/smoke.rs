@@ -1,11 +1,13 @@
 //! Everything really once, and afterwards nothing is left.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use imgmgrd_test_support::workdir::{mounts_below, processes_below};
 use imgmgrd_test_support::{
-    ContainerSpec, Deployment, Image, Instance, Namespace, STATE_DB, Switch, wait_equal, wait_until,
+    ContainerSpec, Deployment, EngineProxy, Image, Instance, Namespace, STATE_DB, Switch, wait_equal, wait_until,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -154,4 +156,59 @@ fn a_command_finds_the_switch() {
     agent.wait_until("it logs", SOON, || agent.log() == "up y\n");
     let (status, _) = agent.terminate();
     assert!(!status.success());
+}
+
+/// A client that goes through the proxy, as the agent does.
+fn through(proxy: &EngineProxy, request: &str) -> String {
+    let socket = proxy.host();
+    let mut stream = UnixStream::connect(socket.trim_start_matches("unix://")).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    write!(stream, "{request} HTTP/1.1\r\nHost: engine\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+#[test]
+fn single_calls_hang_fail_and_are_answered_otherwise() {
+    let switch = Switch::new();
+    let folder = switch.path().to_owned();
+    let engine = switch.engine();
+    engine.import_image("docker-x:1", Some("1"), &[], "");
+    let proxy = switch.engine_proxy();
+    let list = || through(&proxy, "GET /v1.41/images/json");
+    assert!(list().contains("docker-x:1"));
+
+    proxy.refuse_once("GET /images/json", 404);
+    assert!(list().starts_with("HTTP/1.1 404 "));
+    assert!(list().starts_with("HTTP/1.1 200 "));
+    proxy.rewrite("GET /images/json", |images| images[0]["RepoTags"] = "none".into());
+    assert!(list().contains(r#""RepoTags":"none""#));
+    assert_eq!(proxy.calls("GET /images/").len(), 4);
+
+    proxy.hold("DELETE /images/docker-x");
+    std::thread::scope(|scope| {
+        let removal = scope.spawn(|| through(&proxy, "DELETE /v1.41/images/docker-x%3A1?force=false"));
+        wait_until("it has come", SOON, || !proxy.calls("DELETE /images/docker-x:1?force=false").is_empty());
+        assert!(engine.image_id("docker-x:1").is_some() && !removal.is_finished());
+        assert!(list().contains("none"), "others go through");
+        proxy.heal();
+        assert!(removal.join().unwrap().starts_with("HTTP/1.1 200 "));
+    });
+    assert_eq!(engine.image_id("docker-x:1"), None);
+    assert!(list().ends_with("[]\n") || list().ends_with("[]"), "{}", list());
+
+    // What is held when it ends, ends with it.
+    proxy.hold("GET /images/json");
+    let before = proxy.calls("GET /images/json").len();
+    std::thread::scope(|scope| {
+        let mut stream = UnixStream::connect(proxy.host().trim_start_matches("unix://")).unwrap();
+        write!(stream, "GET /images/json HTTP/1.1\r\nHost: engine\r\n\r\n").unwrap();
+        let held = scope.spawn(move || stream.read(&mut [0; 16]).unwrap());
+        wait_until("it has come", SOON, || proxy.calls("GET /images/json").len() > before);
+        drop(proxy);
+        assert_eq!(held.join().unwrap(), 0);
+    });
+    drop(switch);
+    assert_nothing_left(&folder);
 }

@@ -55,7 +55,7 @@ fn nothing_is_done_about_a_stopped_unit() {
         ("order", |s| s.observation.orders = [(feature("telemetry"), Order::Promote)].into()),
         ("rollback", |s| {
             s.act();
-            s.observation.orders = [(feature("telemetry"), Order::Rollback)].into();
+            s.observation.orders = [(feature("telemetry"), Order::Rollback { from: None })].into();
         }),
         ("clean-up", |s| {
             s.act();
@@ -77,7 +77,7 @@ fn nothing_is_done_about_a_stopped_unit() {
         assert_eq!((told.stability, &told.reason), (Stability::Error, &Reason::Violation("it would".into())), "{what}");
         let unit = &decision.report.units[&base(BASE)];
         assert_eq!(unit.order.is_some(), !switch.observation.orders.is_empty(), "{what}");
-        assert!(unit.order.iter().all(Result::is_err), "{what}: {unit:?}");
+        assert!(unit.order.iter().all(|it| matches!(it, OrderOutcome::Refused(_))), "{what}: {unit:?}");
     }
 }
 

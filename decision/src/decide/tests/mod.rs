@@ -5,6 +5,7 @@ mod clean_up;
 mod histories;
 mod identity;
 mod keep;
+mod mutable_tag;
 mod orders;
 mod promises;
 mod promotion;
@@ -13,6 +14,7 @@ mod timing;
 mod unit;
 mod unknown;
 mod unsaved;
+mod versions;
 
 use super::fixtures::{Described, Switch, on_host};
 

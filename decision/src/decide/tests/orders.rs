@@ -1,5 +1,8 @@
 //! What operators ask for: a promotion without waiting, and a rollback.
 
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error;
+
 use super::super::fixtures::*;
 use super::super::*;
 use super::promoted;
@@ -17,8 +20,16 @@ fn obey(switch: &mut Switch, asked: Order) -> Result<String, String> {
     let decision = switch.plan_and_act();
     switch.observation.orders.clear();
     switch.act();
-    let told = decision.report.units[&base(BASE)].order.clone().expect("an answer");
-    told.map(|version| version.to_string()).map_err(|reason| reason.to_string())
+    match decision.report.units[&base(BASE)].order.clone().expect("an answer") {
+        OrderOutcome::Refused(reason) => Err(reason.to_string()),
+        obeyed => Ok(obeyed.to_string()),
+    }
+}
+
+const ROLLBACK: Order = Order::Rollback { from: None };
+
+fn rollback_from(from: &str) -> Order {
+    Order::Rollback { from: Some(version(from)) }
 }
 
 fn latest(switch: &Switch) -> Option<ImageId> {
@@ -47,10 +58,10 @@ fn observing() -> Switch {
 #[test]
 fn a_promotion_by_order_does_not_wait() {
     let mut switch = observing();
-    assert_eq!(obey(&mut switch, Order::Promote), Ok("84".to_owned()));
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("promoted 84".to_owned()));
     assert_eq!(latest(&switch), Some(kube(BASE, "84").id()));
     assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Stable);
-    assert_eq!(obey(&mut switch, Order::Promote), Ok("84".to_owned()), "it is so already");
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("already promoted 84".to_owned()));
 }
 
 #[test]
@@ -82,7 +93,7 @@ fn every_other_check_stays() {
 #[test]
 fn a_rollback_makes_the_last_version_latest_and_holds_the_other() {
     let mut switch = upgraded();
-    assert_eq!(obey(&mut switch, Order::Rollback), Ok("60".to_owned()));
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok("rolled back from 84 to 60".to_owned()));
     assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
     let row = switch.row(&on_host("telemetry"));
     assert!(row.stable_version.is(&version("60")), "{row:?}");
@@ -100,14 +111,14 @@ fn a_rollback_makes_the_last_version_latest_and_holds_the_other() {
     assert_eq!(switch.stability(&on_host("telemetry")), held);
     assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
     // A person promotes it after all.
-    assert_eq!(obey(&mut switch, Order::Promote), Ok("84".to_owned()));
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("promoted 84".to_owned()));
     assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Stable);
 }
 
 #[test]
 fn another_image_ends_what_a_rollback_holds() {
     let mut switch = upgraded();
-    obey(&mut switch, Order::Rollback).unwrap();
+    obey(&mut switch, ROLLBACK).unwrap();
     promoted(&mut switch, &kube(BASE, "91"));
     assert_eq!(latest(&switch), Some(kube(BASE, "91").id()));
     let last = &switch.memory.units[&base(BASE)].previous[0];
@@ -119,10 +130,10 @@ fn without_a_last_version_nothing_changes() {
     let mut switch = Switch::telemetry();
     promoted(&mut switch, &kube(BASE, "60"));
     let before = switch.references();
-    let told = obey(&mut switch, Order::Rollback).unwrap_err();
+    let told = obey(&mut switch, ROLLBACK).unwrap_err();
     assert!(told.contains("not on the disk") || told.contains("no other version"), "{told}");
     assert_eq!(switch.references(), before);
-    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, None);
+    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, [].into());
 }
 
 #[test]
@@ -153,15 +164,15 @@ fn a_rollback_removes_the_stale_container_after_a_crash_too() {
 /// A rollback of this switch comes to the same, after however many of its steps the agent is killed.
 fn survives_kills(upgraded: &dyn Fn() -> Switch) {
     let mut undisturbed = upgraded();
-    obey(&mut undisturbed, Order::Rollback).unwrap();
+    obey(&mut undisturbed, ROLLBACK).unwrap();
     let mut planned = upgraded();
-    order(&mut planned, Order::Rollback);
+    order(&mut planned, ROLLBACK);
     let decision = planned.look();
     let steps: Vec<Step> = decision.plan.units.values().flatten().flat_map(|action| action.steps.clone()).collect();
     assert!(!steps.is_empty());
     for done in 0..=steps.len() {
         let mut killed = upgraded();
-        order(&mut killed, Order::Rollback);
+        order(&mut killed, ROLLBACK);
         let _ = killed.look();
         killed.observation.orders.clear();
         for step in &steps[..done] {
@@ -179,7 +190,7 @@ fn survives_kills(upgraded: &dyn Fn() -> Switch) {
 #[test]
 fn a_rollback_that_a_crash_cut_short_is_recorded_before_the_next_promotion() {
     let mut switch = upgraded();
-    order(&mut switch, Order::Rollback);
+    order(&mut switch, ROLLBACK);
     let _ = switch.look();
     switch.observation.orders.clear();
     // Before it can be carried out, another version takes over, and is stable.
@@ -206,15 +217,166 @@ fn a_rollback_that_a_crash_cut_short_is_recorded_before_the_next_promotion() {
 #[test]
 fn a_promotion_by_order_waits_for_a_rollback_to_be_recorded() {
     let mut switch = upgraded();
-    order(&mut switch, Order::Rollback);
+    order(&mut switch, ROLLBACK);
     let decision = switch.look();
     switch.observation.orders.clear();
     switch.step(&decision.plan.units[&base(BASE)][0].steps[0]).unwrap();
     let image = switch.image(&kube(BASE, "90"));
     switch.upgrade(&on_host("telemetry"), &image);
     switch.restart_agent();
-    assert_eq!(obey(&mut switch, Order::Promote), Ok("90".to_owned()));
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("promoted 90".to_owned()));
     assert_eq!(latest(&switch), Some(kube(BASE, "90").id()));
     let row = switch.row(&on_host("telemetry"));
     assert_eq!((row.stable_version.get(), row.last_version.get()), (Some(&version("90")), Some(&version("60"))));
+}
+
+#[test]
+fn a_rollback_while_the_kube_container_is_down_removes_the_stale_container_of_what_it_leaves() {
+    let mut switch = upgraded();
+    let stale = switch.run("telemetry", &kube(BASE, "84").id(), None);
+    switch.stop(&stale);
+    let runs = switch.kube_container("telemetry");
+    switch.stop(&runs);
+    switch.gone(&on_host("telemetry"));
+    switch.act();
+    assert_eq!(switch.container_named("telemetry"), Some(stale), "it is of what latest names");
+    obey(&mut switch, ROLLBACK).unwrap();
+    assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
+    assert_eq!(switch.container_named("telemetry"), None);
+    assert!(switch.row(&on_host("telemetry")).stable_version.is(&version("60")));
+}
+
+#[test]
+fn a_running_local_container_stops_no_rollback_and_is_removed_once_it_stops() {
+    let mut switch = upgraded();
+    let runs = switch.kube_container("telemetry");
+    switch.stop(&runs);
+    switch.gone(&on_host("telemetry"));
+    let local = switch.local_start(&on_host("telemetry"), &kube(BASE, "84").id());
+    let told = "rolled back from 84 to 60; the local container telemetry still runs 84, and is removed when it stops";
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok(told.to_owned()));
+    assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
+    assert_eq!(switch.container_named("telemetry"), Some(local));
+    switch.restart_agent();
+    switch.act();
+    switch.stop(&local);
+    // Somebody has moved `latest` meanwhile: then it is no rollback's any more.
+    let mut moved = switch.clone();
+    moved.tag(&reference(&format!("{BASE}:latest")), &kube(BASE, "84").id());
+    moved.act();
+    assert_eq!(moved.container_named("telemetry"), Some(local));
+    switch.act();
+    assert_eq!(switch.container_named("telemetry"), None);
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok("already rolled back from 84 to 60".to_owned()));
+}
+
+#[test]
+fn a_further_rollback_changes_nothing_unless_it_says_from_where() {
+    let mut switch = Switch::telemetry();
+    switch.policy(|policy| policy.keep_versions = 4);
+    for version in ["40", "60", "84"] {
+        promoted(&mut switch, &kube(BASE, version));
+    }
+    obey(&mut switch, ROLLBACK).unwrap();
+    let before = switch.clone();
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok("already rolled back from 84 to 60".to_owned()));
+    assert_eq!(obey(&mut switch, rollback_from("84")), Ok("already rolled back from 84 to 60".to_owned()));
+    assert_eq!((switch.references(), &switch.memory.units), (before.references(), &before.memory.units));
+    assert_eq!(obey(&mut switch, rollback_from("40")), Err("latest is 60, not 40".to_owned()));
+    assert_eq!(obey(&mut switch, rollback_from("60")), Ok("rolled back from 60 to 40".to_owned()));
+    assert_eq!(latest(&switch), Some(kube(BASE, "40").id()));
+    assert_eq!(obey(&mut switch, rollback_from("60")), Ok("already rolled back from 60 to 40".to_owned()));
+    assert_eq!(obey(&mut switch, rollback_from("40")), Err("no other version was promoted before".to_owned()));
+    // What runs, and what it left in between, stay held.
+    switch.wait(10_000);
+    switch.act();
+    assert_eq!(latest(&switch), Some(kube(BASE, "40").id()));
+    let held = [kube(BASE, "60").id(), kube(BASE, "84").id()];
+    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, held.into());
+    // They count as versions that were promoted.
+    promoted(&mut switch, &kube(BASE, "91"));
+    for version in ["40", "60", "84", "91"] {
+        assert!(switch.named(&format!("{REGISTRY}/{BASE}:{version}")).is_some(), "{version}");
+    }
+    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, [].into());
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok("rolled back from 91 to 40".to_owned()));
+}
+
+#[test]
+fn a_version_that_was_rolled_back_from_is_not_the_last_one() {
+    let mut switch = Switch::telemetry();
+    switch.policy(|policy| policy.keep_versions = 3);
+    for version in ["40", "60", "84"] {
+        promoted(&mut switch, &kube(BASE, version));
+    }
+    obey(&mut switch, ROLLBACK).unwrap();
+    // Kubernetes deploys the version that it was rolled back to: that is no other version.
+    promoted(&mut switch, &kube(BASE, "60"));
+    assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Stable);
+    assert_eq!(switch.row(&on_host("telemetry")).last_version.get(), Some(&version("40")));
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok("already rolled back from 84 to 60".to_owned()));
+    assert_eq!(obey(&mut switch, rollback_from("60")), Ok("rolled back from 60 to 40".to_owned()));
+}
+
+#[test]
+fn a_rollback_that_somebody_else_has_made_already_is_remembered() {
+    let mut switch = upgraded();
+    switch.tag(&reference(&format!("{BASE}:latest")), &kube(BASE, "60").id());
+    let stale = switch.run("telemetry", &kube(BASE, "84").id(), None);
+    switch.stop(&stale);
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok("rolled back from 84 to 60".to_owned()));
+    let unit = &switch.memory.units[&base(BASE)];
+    assert_eq!(unit.promoted.as_ref().map(|promoted| promoted.image), Some(kube(BASE, "60").id()));
+    assert_eq!(unit.rolled_back, [kube(BASE, "84").id()].into());
+    assert_eq!(switch.container_named("telemetry"), None);
+    assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Held);
+    assert!(switch.row(&on_host("telemetry")).stable_version.is(&version("60")));
+}
+
+#[test]
+fn without_memory_the_version_that_latest_names_is_on_the_disk() {
+    let mut switch = upgraded();
+    switch.memory = Memory::default();
+    switch.tag(&reference(&format!("{BASE}:latest")), &kube(BASE, "60").id());
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok("rolled back from 84 to 60".to_owned()));
+    assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
+}
+
+#[test]
+fn a_rollback_answers_for_what_is_true() {
+    // Somebody has moved `latest` since.
+    let mut switch = upgraded();
+    obey(&mut switch, ROLLBACK).unwrap();
+    switch.tag(&reference(&format!("{BASE}:latest")), &kube(BASE, "84").id());
+    assert_eq!(obey(&mut switch, ROLLBACK), Ok("rolled back from 84 to 60".to_owned()));
+    assert_eq!(latest(&switch), Some(kube(BASE, "60").id()));
+    // And a promotion does, too.
+    let mut switch = upgraded();
+    switch.tag(&reference(&format!("{BASE}:latest")), &kube(BASE, "60").id());
+    switch.wait(10_000);
+    switch.act();
+    assert_eq!(latest(&switch), Some(kube(BASE, "60").id()), "a fact that nobody asked to change");
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("promoted 84".to_owned()));
+    assert_eq!(latest(&switch), Some(kube(BASE, "84").id()));
+    assert_eq!(obey(&mut switch, Order::Promote), Ok("already promoted 84".to_owned()));
+    // Also when it is killed in between.
+    switch.tag(&reference(&format!("{BASE}:latest")), &kube(BASE, "60").id());
+    order(&mut switch, Order::Promote);
+    let _ = switch.look();
+    switch.observation.orders.clear();
+    switch.restart_agent();
+    switch.act();
+    assert_eq!(latest(&switch), Some(kube(BASE, "84").id()));
+}
+
+#[test]
+fn a_memory_of_before_names_one_image_or_none() {
+    let image = kube(BASE, "84").id();
+    let text = image.to_string();
+    let none: Result<_, Error> = one_or_more(().into_deserializer());
+    let one: Result<_, Error> = one_or_more(text.as_str().into_deserializer());
+    let several: Result<_, Error> = one_or_more(vec![text.as_str()].into_deserializer());
+    assert_eq!(none, Ok([].into()));
+    assert_eq!(one, Ok([image].into()));
+    assert_eq!(several, Ok([image].into()));
 }

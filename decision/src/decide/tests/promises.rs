@@ -124,7 +124,7 @@ fn circumstances_that_make_a_good_plan_a_bad_one() {
         ("policy", |s, _| s.policy(|p| p.enabled = false), "policy state=disabled"),
         (
             "rolled back",
-            |_, m| m.units.get_mut(&base(BASE)).unwrap().rolled_back = Some(kube(BASE, "84").id()),
+            |_, m| m.units.get_mut(&base(BASE)).unwrap().rolled_back = [kube(BASE, "84").id()].into(),
             "though an operator rolled back from it",
         ),
         (

@@ -124,7 +124,7 @@ fn what_holds_a_promotion() {
         (
             "rolled back",
             |s| {
-                s.memory.units.get_mut(&base(BASE)).unwrap().rolled_back = Some(kube(BASE, V84).id());
+                s.memory.units.get_mut(&base(BASE)).unwrap().rolled_back = [kube(BASE, V84).id()].into();
             },
             "an operator rolled back from 20201231.84",
         ),
@@ -165,15 +165,15 @@ fn being_disconnected_holds_no_promotion_but_the_clean_up() {
 #[test]
 fn a_rolled_back_image_is_held_until_another_takes_over() {
     let (mut switch, _) = promoted(Switch::telemetry(), &kube(BASE, V84));
-    switch.memory.units.get_mut(&base(BASE)).unwrap().rolled_back = Some(kube(BASE, V85).id());
+    switch.memory.units.get_mut(&base(BASE)).unwrap().rolled_back = [kube(BASE, V85).id()].into();
     let (mut switch, _) = stable(switch, &kube(BASE, V85));
     assert_eq!(held(&mut switch), format!("an operator rolled back from {V85}"));
     switch.restart_agent();
     assert_eq!(held(&mut switch), format!("an operator rolled back from {V85}"));
     switch.memory = switch.memory.clone().after_reboot();
-    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, Some(kube(BASE, V85).id()));
+    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, [kube(BASE, V85).id()].into());
     let (mut switch, _) = promoted(switch, &kube(BASE, "20201231.86"));
-    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, None);
+    assert_eq!(switch.memory.units[&base(BASE)].rolled_back, [].into());
     assert_eq!(switch.stability(&on_host("telemetry")).0, Stability::Stable);
 }
 

@@ -81,7 +81,7 @@ fn each_row_of_the_stability_table() {
             "the row names another version",
             |s, _| s.write(&on_host("telemetry"), |row| row.container_version = Value::Is(version("20201231.85"))),
             Stability::Waiting,
-            "container_version is 20201231.85, the container's image is 20201231.84: a change is under way",
+            "container_version is 20201231.85, the container's version is 20201231.84: a change is under way",
         ),
         (
             "remote_state stopped",

@@ -214,8 +214,8 @@ fn an_absent_configuration_row_holds_back_the_clean_up_and_latest_too() {
         assert_eq!(unit.clean_up_waits, Some(Reason::ConfigurationAbsent));
         switch.wait(1000);
     }
-    switch.observation.orders = [(feature("telemetry"), Order::Rollback)].into();
-    assert_eq!(switch.look().report.units[&base(BASE)].order, Some(Err(Reason::ConfigurationAbsent)),);
+    switch.observation.orders = [(feature("telemetry"), Order::Rollback { from: None })].into();
+    assert_eq!(switch.look().report.units[&base(BASE)].order, Some(OrderOutcome::Refused(Reason::ConfigurationAbsent)),);
     switch.observation.orders.clear();
     switch.observation.configuration = whole.observation.configuration;
     switch.act();

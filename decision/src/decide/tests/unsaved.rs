@@ -44,11 +44,15 @@ fn nothing_is_promoted() {
 
 #[test]
 fn orders_are_refused() {
-    for (order, mut switch) in [(Order::Promote, due()), (Order::Rollback, done())] {
+    for (order, mut switch) in [(Order::Promote, due()), (Order::Rollback { from: None }, done())] {
         switch.observation.orders = [(feature("telemetry"), order.clone())].into();
         let decision = switch.look();
         assert!(decision.plan.is_empty(), "{}", switch.text(&decision));
-        assert_eq!(decision.report.units[&base(BASE)].order, Some(Err(Reason::MemoryUnsaved)), "{order:?}");
+        assert_eq!(
+            decision.report.units[&base(BASE)].order,
+            Some(OrderOutcome::Refused(Reason::MemoryUnsaved)),
+            "{order:?}"
+        );
         assert_eq!(decision.memory.units[&base(BASE)].approved, [].into());
     }
 }

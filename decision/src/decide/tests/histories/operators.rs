@@ -72,12 +72,12 @@ impl World {
     /// What `imgmgrd rollback` does: `latest` names the version before, and what was promoted is not to be again.
     fn roll_back(&mut self, number: usize) {
         let (instance, base) = self.instance(number);
-        self.switch.observation.orders = [(instance.feature, Order::Rollback)].into();
+        self.switch.observation.orders = [(instance.feature, Order::Rollback { from: None })].into();
         let decision = self.decide();
         self.switch.observation.orders.clear();
         self.switch.remember(&decision);
         let unit = &self.switch.memory.units.get(&base);
-        let rollback = unit.and_then(|unit| Some((unit.rolled_back?, unit.intention.as_ref()?.image)));
+        let rollback = unit.and_then(|unit| Some((unit.rolled_back.clone(), unit.intention.as_ref()?.image)));
         if let Some((from, to)) = rollback {
             self.oracle.rolled_back(&base, from, to);
         }

@@ -13,7 +13,7 @@ pub(super) struct Oracle {
     tagged: BTreeMap<Base, ImageId>,
     promoted: BTreeMap<Base, ImageId>,
     previous: BTreeMap<Base, ImageId>,
-    rolled_back: BTreeMap<Base, ImageId>,
+    rolled_back: BTreeMap<Base, BTreeSet<ImageId>>,
     /// The last look at which an instance's takeover was not standing.
     not_standing: BTreeMap<Instance, u64>,
     /// The world moved on since the decision, so that its steps may be based on what is not so any more.
@@ -30,7 +30,7 @@ impl Oracle {
         self.not_standing.clear();
     }
 
-    pub(super) fn rolled_back(&mut self, base: &Base, from: ImageId, to: ImageId) {
+    pub(super) fn rolled_back(&mut self, base: &Base, from: BTreeSet<ImageId>, to: ImageId) {
         self.rolled_back.insert(base.clone(), from);
         self.promoted.insert(base.clone(), to);
         self.previous.remove(base);
@@ -63,7 +63,7 @@ impl Oracle {
                 None => {
                     self.not_standing.insert(instance.clone(), switch.clock);
                 }
-                Some(image) if self.rolled_back.get(base).is_some_and(|rolled_back| *rolled_back != image) => {
+                Some(image) if self.rolled_back.get(base).is_some_and(|held| !held.contains(&image)) => {
                     self.rolled_back.remove(base);
                 }
                 Some(_) => {}
@@ -137,7 +137,8 @@ impl Oracle {
             assert_eq!(details.started_at, *started_at, "it was started again");
             assert!(switch.clock - switch.started[container] >= stable_time, "promoted too early");
         }
-        assert_ne!(self.rolled_back.get(base), Some(image), "an operator rolled back from it");
+        let held = self.rolled_back.get(base);
+        assert!(held.is_none_or(|held| !held.contains(image)), "an operator rolled back from it");
         let mut proven = 0;
         for (instance, _) in instances.iter().filter(|(_, other)| other == base) {
             if standing(switch, instance).as_ref() == Some(image) {

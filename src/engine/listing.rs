@@ -1,0 +1,92 @@
+//! What is to be listed again, and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::client::Engine;
+use super::error::EngineError;
+use super::events::{Action, Event};
+use super::watcher::News;
+use crate::clock;
+use crate::decide::{Container, Image};
+use crate::domain::{ContainerId, ImageId};
+
+/// How long an event waits for others, so that a burst (a start is three events, a clean-up a dozen) is one read.
+const BURST: Duration = Duration::from_millis(2);
+
+/// How long an event waits on which no takeover depends: a whole clean-up is one read, and not one read for each image
+/// while the engine is busy with the next.
+const CALM_BURST: Duration = Duration::from_millis(50);
+
+/// What is to be listed.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    containers: bool,
+    images: bool,
+    news: News,
+    /// When, if anything is.
+    due: Option<Instant>,
+}
+
+/// What was listed.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// The boot-time clock just before.
+    pub(super) began: Duration,
+    pub(super) containers: Option<BTreeMap<ContainerId, Container>>,
+    pub(super) images: Option<BTreeMap<ImageId, Image>>,
+}
+
+impl Listing {
+    /// Both lists, now.
+    pub(super) fn everything(news: News) -> Self {
+        Self { containers: true, images: true, due: Some(Instant::now()), news }
+    }
+
+    /// Why to publish what is listed.
+    pub(super) fn news(&self) -> News {
+        self.news
+    }
+
+    /// Somebody asks for both lists now.
+    pub(super) fn ask(&mut self) {
+        self.news.is_asked = true;
+        (self.containers, self.images) = (true, true);
+        self.due = Some(Instant::now());
+    }
+
+    /// Takes note of what an event makes dirty.
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::Images => self.images = true,
+            // What these tell, no list shows.
+            Event::Container(_, Action::Oom | Action::Health) => return,
+            Event::Container(..) => self.containers = true,
+            Event::Unknown => (self.containers, self.images) = (true, true),
+        }
+        self.news.is_heard = true;
+        let due = Instant::now() + if event.is_urgent() { BURST } else { CALM_BURST };
+        self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// When something is to be listed.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Whether something is to be listed now.
+    pub(super) fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Lists it, both lists at once.
+    pub(super) async fn run(self, engine: Engine) -> Result<Listed, EngineError> {
+        let began = clock::since_boot();
+        let containers = async { if self.containers { engine.list_containers().await.map(Some) } else { Ok(None) } };
+        let images = async { if self.images { engine.list_images().await.map(Some) } else { Ok(None) } };
+        let (containers, images) = tokio::try_join!(containers, images)?;
+        Ok(Listed { began, containers, images })
+    }
+}

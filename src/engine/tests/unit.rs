@@ -1,0 +1,65 @@
+//! What is read again of one unit.
+
+use serde_json::json;
+
+use super::fake::{Fake, Reply, digits, inspected_container, inspected_image};
+use super::fixture::{Rig, reference};
+use crate::clock;
+use crate::decide::ContainerStatus;
+use crate::engine::{EngineError, Reader, UnitRead};
+
+#[tokio::test]
+async fn all_that_was_asked_for_is_read_at_once() {
+    let rig = Rig::new();
+    let (old, new) = (rig.image("docker-snmp:latest"), rig.image("r.example/docker-snmp:2"));
+    let kube = rig.kube("snmp", &new);
+    let local = rig.stopped("snmp", "docker-snmp:latest");
+    let other = rig.stopped("other", "docker-snmp:latest");
+    let gone = digits(7).parse().unwrap();
+    let names: Vec<std::sync::Arc<str>> = ["snmp", "bgp", "sn", &local.short()].map(Into::into).into();
+    let (latest, missing) = (reference("docker-snmp:latest"), reference("docker-snmp:3"));
+    let request = UnitRead {
+        containers: [kube, gone].into(),
+        names: names.iter().cloned().collect(),
+        references: [latest.clone(), missing.clone()].into(),
+        all_containers: false,
+    };
+    let began = clock::since_boot();
+    let reader = Reader::new(rig.engine.clone());
+    let unit = tokio::spawn(reader.read_unit(request.clone())).await.unwrap().unwrap();
+    assert!(unit.began >= began);
+    assert_eq!(unit.containers.keys().copied().collect::<Vec<_>>(), {
+        let mut ids = [kube, local];
+        ids.sort();
+        ids
+    });
+    assert!(unit.containers[&kube].details.is_some() && unit.containers[&kube].kubelet.is_some());
+    assert_eq!((unit.containers[&local].status, unit.containers[&local].image), (ContainerStatus::Stopped, old));
+    let expected = [Some(local), None, None, None];
+    assert_eq!(unit.names, names.into_iter().zip(expected).collect(), "an id is no name");
+    assert_eq!(unit.references, [(latest, Some(old)), (missing, None)].into());
+    assert!(reader.versions().contains_key(&old), "what was seen of an image is known");
+
+    let unit = reader.read_unit(UnitRead { all_containers: true, ..request }).await.unwrap();
+    assert_eq!(unit.containers.len(), 3);
+    assert_eq!(unit.containers[&other].status, ContainerStatus::Stopped);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_a_unit_is_an_error() {
+    let fake = Fake::new(|asked| match asked.split('?').next()? {
+        asked if asked.contains(&digits(1)) => Some(Reply::Json(200, inspected_container(1, "snmp"))),
+        asked if asked.contains(&digits(2)) => Some(Reply::Json(500, json!({ "message": "no" }))),
+        "/images/docker-snmp:latest/json" => Some(Reply::Json(200, inspected_image(1, "1"))),
+        _ => None,
+    });
+    let reader = Reader::new(fake.engine.clone());
+    let read = |n: u32| UnitRead {
+        containers: [digits(n).parse().unwrap()].into(),
+        references: [reference("docker-snmp:latest")].into(),
+        ..UnitRead::default()
+    };
+    assert!(reader.read_unit(read(1)).await.is_ok());
+    let error = reader.read_unit(read(2)).await.unwrap_err();
+    assert!(matches!(error, EngineError::Refused { status: 500, .. }) && !error.is_away(), "{error}");
+}
