@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use imgmgrd_decision::domain::{ContainerId, Instance, Reference};
+use imgmgrd_decision::domain::{Base, ContainerId, Instance, Reference};
 
 use crate::scenario::{Offer, Operation};
 
@@ -54,26 +54,45 @@ pub enum Action {
     },
     /// Half of `stable_time` passes.
     Wait,
-    /// The agent reads the engine; the rows will be read later.
+    /// The agent does something, or something befalls it.
+    Agent(Doing),
+}
+
+/// What the agent does, and what befalls it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Doing {
+    /// The engine's lists are read; the agent sees them later.
     ReadEngine,
-    /// The agent looks, decides, and saves its memory.
+    /// The agent sees rows and lists.
     Look,
-    /// The agent makes the next call of its plan.
-    Step,
-    /// The next call fails.
-    StepFails,
-    /// The next call is done, and its answer lost.
-    StepUnanswered,
+    /// The next reading is under way for a while.
+    ReadLate,
+    /// The next reading fails.
+    ReadFails,
+    /// A unit is read again.
+    Read(Base),
+    /// A call is made.
+    Step(Base),
+    /// A call fails.
+    StepFails(Base),
+    /// A call is done, and its answer lost.
+    StepUnanswered(Base),
+    /// Nothing can be saved, or it can again.
+    DiskFull(bool),
+    /// Redis refuses writes, or takes them again.
+    RedisRefuses(bool),
     /// The agent dies, and is started again.
     Crash,
     /// The agent dies after it has saved what fallback depends on and before it saved its marks.
     CrashWhileSaving,
+    /// The agent is stopped, and started again.
+    Stop,
 }
 
 impl Action {
     /// The action in words.
     #[must_use]
-    pub fn words(&self, instances: &[(Instance, imgmgrd_decision::domain::Base)]) -> String {
+    pub fn words(&self, instances: &[(Instance, Base)]) -> String {
         let name = |number: &usize| {
             instances.get(*number).map_or_else(|| number.to_string(), |(instance, _)| instance.container_name())
         };
@@ -103,13 +122,29 @@ impl Action {
             Self::Reboot { marks_lost: false } => "the switch reboots".to_owned(),
             Self::Reboot { marks_lost: true } => "the switch loses power, and the agent its marks".to_owned(),
             Self::Wait => "300 s pass".to_owned(),
-            Self::ReadEngine => "agent reads the engine".to_owned(),
-            Self::Look => "agent looks, decides and saves".to_owned(),
-            Self::Step => "agent makes its next call".to_owned(),
-            Self::StepFails => "agent's next call fails".to_owned(),
-            Self::StepUnanswered => "agent's next call is done, its answer lost".to_owned(),
-            Self::Crash => "agent is killed and started again".to_owned(),
-            Self::CrashWhileSaving => "agent is killed while it saves, and started again".to_owned(),
+            Self::Agent(doing) => doing.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReadEngine => f.write_str("agent reads the engine's lists"),
+            Self::Look => f.write_str("agent sees rows and lists"),
+            Self::ReadLate => f.write_str("agent's next reading will take long"),
+            Self::ReadFails => f.write_str("agent's next reading will fail"),
+            Self::Read(base) => write!(f, "agent has read {base} again"),
+            Self::Step(base) => write!(f, "agent's call for {base} is done"),
+            Self::StepFails(base) => write!(f, "agent's call for {base} fails"),
+            Self::StepUnanswered(base) => write!(f, "agent's call for {base} is done, its answer lost"),
+            Self::DiskFull(true) => f.write_str("nothing can be saved any more"),
+            Self::DiskFull(false) => f.write_str("the agent's files can be saved again"),
+            Self::RedisRefuses(true) => f.write_str("Redis refuses every write"),
+            Self::RedisRefuses(false) => f.write_str("Redis takes writes again"),
+            Self::Crash => f.write_str("agent is killed and started again"),
+            Self::CrashWhileSaving => f.write_str("agent is killed while it saves, and started again"),
+            Self::Stop => f.write_str("agent is stopped and started again"),
         }
     }
 }

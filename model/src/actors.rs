@@ -32,41 +32,22 @@ pub(crate) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
         | Action::OutOfMemory(_)
         | Action::RemoveContainer(_)
         | Action::Collect(_)
-        | Action::Replace(..) => {
-            kubelet::happen(state, action, instances);
-            state.site.engine_changed();
-        }
+        | Action::Replace(..) => kubelet::happen(state, action, instances),
         Action::TakeOver(_)
         | Action::WriteGone(_)
         | Action::Revert(_)
         | Action::LocalCreate(_)
         | Action::LocalStart(_)
-        | Action::LocalWrite(_) => {
-            scripts::happen(state, action, instances);
-            state.site.engine_changed();
-        }
+        | Action::LocalWrite(_) => scripts::happen(state, action, instances),
         Action::Operate(operation) => operators::happen(state, operation.clone(), instances),
-        Action::Reload | Action::DeleteRow(_) | Action::Reboot { .. } | Action::Wait => {
-            switch::happen(state, action, instances);
-        }
-        Action::ReadEngine
-        | Action::Look
-        | Action::Step
-        | Action::StepFails
-        | Action::StepUnanswered
-        | Action::Crash
-        | Action::CrashWhileSaving => {}
+        Action::Reload | Action::DeleteRow(_) | Action::Reboot { .. } => switch::happen(state, action, instances),
+        Action::Agent(_) | Action::Wait => return,
     }
-    state.site.agent.is_late = state.site.agent.execution.is_some();
+    state.site.agent.is_late = !state.site.agent.is_idle();
     state.site.settle_ages();
 }
 
 impl Site {
-    /// The engine reports that something happened: what it said to be in use may not be any more.
-    fn engine_changed(&mut self) {
-        self.switch.observation.refused.clear();
-    }
-
     /// A container.
     #[must_use]
     pub fn container(&self, id: &ContainerId) -> Option<&Container> {

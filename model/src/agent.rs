@@ -1,21 +1,20 @@
-//! The agent: what `src/agent` does with the real decision, one call per transition.
+//! The agent: the real controller, and a thin driver that turns its effects into calls on the simulated switch.
 //!
-//! It looks: reads the engine and the rows, decides, has the second opinion judge the plan, saves the memory. Then it
-//! carries the plan out by the agent's own [`Execution`], call after call, each checked right before it is made. It looks
-//! in between too, which changes what it remembers but not the plan under way. When the plan is at its end, what failed
-//! is remembered.
+//! Steps are calls that are under way until the model says how they end: one that never ends hangs. What was saved and
+//! published, and reads unless they are to be late, is answered at once.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
-use imgmgrd_decision::decide::fixtures::{Refusal, Switch};
-use imgmgrd_decision::decide::promises::{Violation, check};
-use imgmgrd_decision::decide::{
-    Container, Decision, Image, Mark, Memory, NamedContainer, Observation, Plan, RowKey, Step, UnitMemory, decide,
+use imgmgrd_decision::StepOutcome;
+use imgmgrd_decision::controller::{
+    CommandAnswer, Controller, Effect, Event, Pauses, ReadRequest, Reading, Rows, Snapshot,
 };
-use imgmgrd_decision::domain::{Base, ContainerId, ImageId, Value};
-use imgmgrd_decision::execution::{Execution, Went};
+use imgmgrd_decision::decide::fixtures::{Refusal, Switch};
+use imgmgrd_decision::decide::{Mark, Memory, Order, Stability, Step};
+use imgmgrd_decision::domain::{Base, Feature, Instance, Version};
 
+use crate::conduct::Conduct;
 use crate::state::Site;
 
 /// Half of `stable_time`, by which time goes on.
@@ -24,35 +23,76 @@ pub const TICK: u64 = 300;
 /// The age past which no rule distinguishes: `stable_time`.
 pub const OLD: u64 = 600;
 
-/// What the agent is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Agent {
-    /// The plan that is being carried out, or is about to be.
-    pub execution: Option<Execution>,
-    /// Its first call is made: a further look does not replace it.
-    pub has_begun: bool,
-    /// The world has moved on since the plan was made.
-    pub is_late: bool,
-    /// The `container_id` of each row when the plan was made: what a write of versions expects.
-    pub rows: BTreeMap<RowKey, Value<NamedContainer>>,
-    /// The engine as it was read ahead of the rows.
-    pub picture: Option<Picture>,
-    /// What is on the disk, where the process remembers something else.
-    pub on_disk: Option<(Memory, BTreeMap<Mark, u64>)>,
-}
+/// More effects than this without anything happening are a loop.
+const BUSY: usize = 200;
 
-/// The engine as it was read.
+const PAUSES: Pauses = Pauses { promotion: Duration::from_secs(60), clean_up: Duration::from_secs(60) };
+
+/// The process, what is on its way to it and from it, and what it has left on the disk and in STATE_DB.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Picture {
-    images: Arc<BTreeMap<ImageId, Image>>,
-    containers: Arc<BTreeMap<ContainerId, Container>>,
+pub struct Agent {
+    /// The loop.
+    pub controller: Controller,
+    /// The calls that are under way.
+    pub steps: BTreeMap<Base, Step>,
+    /// The units that are being read again.
+    pub reads: BTreeMap<Base, ReadRequest>,
+    /// The engine's lists as they were read some time ago.
+    pub lists: Option<Snapshot>,
+    /// The engine's lists are asked for.
+    pub wants_lists: bool,
+    /// What happens to the next reading.
+    pub next_read: Answer,
+    /// The commands that are not answered.
+    pub commands: BTreeMap<u64, (Order, Feature)>,
+    /// What would be there after a power cut.
+    pub disk: Disk,
+    /// Nothing can be saved.
+    pub disk_is_full: bool,
+    /// What the agent has published.
+    pub published: BTreeMap<Instance, Published>,
+    /// Redis refuses every write.
+    pub redis_refuses: bool,
+    /// The world has moved on since what is under way was asked for.
+    pub is_late: bool,
 }
 
-impl Picture {
-    /// The containers in it.
-    pub fn containers(&self) -> impl Iterator<Item = (&ContainerId, &Container)> {
-        self.containers.iter()
+/// What is saved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Disk {
+    /// The memory.
+    pub memory: Memory,
+    /// When its marks were made.
+    pub stamps: BTreeMap<Mark, Duration>,
+}
+
+impl Disk {
+    /// The marks are as they were before; whether that makes a difference.
+    pub fn lose_marks(&mut self, old: Self) -> bool {
+        let new = self.clone();
+        let mut units = old.memory.units;
+        for (base, unit) in &mut self.memory.units {
+            let old = units.remove(base).unwrap_or_default();
+            (unit.images, unit.error) = (old.images, old.error);
+        }
+        (self.memory.instances, self.stamps) = (old.memory.instances, old.stamps);
+        *self != new
     }
+}
+
+/// What a row says: the stability, the version, the stable version and the last one.
+pub type Published = (Stability, Option<Version>, Option<Version>, Option<Version>);
+
+/// What happens to a reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// It is answered at once.
+    #[default]
+    AtOnce,
+    /// It is under way for a while, or for ever.
+    Late,
+    /// It fails.
+    Fails,
 }
 
 /// How a call goes wrong.
@@ -64,220 +104,319 @@ pub enum Fault {
     Unanswered,
 }
 
-/// What a look came to.
-pub struct Look {
-    /// What was seen.
-    pub observation: Observation,
-    /// What was decided.
-    pub decision: Decision,
-    /// What the second opinion says against it.
-    pub violations: BTreeMap<Base, Violation>,
+impl Agent {
+    /// A process that has just started.
+    #[must_use]
+    pub fn new(disk: Disk, published: BTreeMap<Instance, Published>) -> Self {
+        Self {
+            controller: Controller::new(disk.memory.clone(), disk.stamps.clone(), PAUSES),
+            steps: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            lists: None,
+            wants_lists: false,
+            next_read: Answer::AtOnce,
+            commands: BTreeMap::new(),
+            disk,
+            disk_is_full: false,
+            published,
+            redis_refuses: false,
+            is_late: false,
+        }
+    }
+
+    /// What its report says of each instance.
+    #[must_use]
+    pub fn report(&self) -> BTreeMap<Instance, Published> {
+        let rows = self.controller.report().instances.iter();
+        let told = rows.map(|(instance, told)| {
+            let versions = (told.version.clone(), told.stable_version.clone(), told.last_version.clone());
+            (instance.clone(), (told.stability, versions.0, versions.1, versions.2))
+        });
+        told.collect()
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.steps.is_empty() && self.reads.is_empty() && !self.wants_lists && self.lists.is_none()
+    }
+
+    /// What fallback depends on is saved, and the marks if `marks` says so.
+    fn save(&mut self, marks: bool) {
+        let memory = self.controller.memory();
+        if marks {
+            self.disk.stamps.clone_from(self.controller.stamps());
+            self.disk.memory.instances.clone_from(&memory.instances);
+        }
+        let mut old = std::mem::take(&mut self.disk.memory.units);
+        for (base, unit) in &memory.units {
+            let old = old.remove(base).unwrap_or_default();
+            let mut saved = if marks { old.durable() } else { unit.durable() };
+            (saved.images, saved.error) =
+                if marks { (unit.images.clone(), unit.error.clone()) } else { (old.images, old.error) };
+            self.disk.memory.units.insert(base.clone(), saved);
+        }
+    }
 }
 
-/// How the agent behaves. The defaults are how it does; a seeded bug overrides one of them.
-pub trait Conduct: Send + Sync {
-    /// What it sees, given what it remembers.
-    fn see(&self, _memory: &Memory, _observation: &mut Observation) {}
-
-    /// What it makes of the plan that was decided and judged.
-    fn arrange(&self, plan: Plan) -> Plan {
-        plan
-    }
-
-    /// How it makes a call.
-    fn carry_out(&self, switch: &mut Switch, step: &Step) -> Result<(), Refusal> {
-        switch.step(step)
-    }
-
-    /// Whether a look while a plan is carried out changes what its writes of versions expect.
-    fn expects_rows_as_last_read(&self) -> bool {
-        false
-    }
-
-    /// Whether the memory is saved before the first step of a plan.
-    fn saves_before_acting(&self) -> bool {
-        true
-    }
+/// A stretch of what the agent does, while the world stands still.
+pub struct Turn<'a> {
+    site: &'a mut Site,
+    conduct: &'a dyn Conduct,
+    now: Duration,
+    /// What has happened and the controller was not told yet.
+    events: VecDeque<Event>,
+    /// The units that were read again and have not begun an action since.
+    fresh: BTreeSet<Base>,
+    /// The unit whose step has ended: its action may go on.
+    goes_on: Option<Base>,
+    effects: usize,
+    /// What came of it.
+    pub came: Came,
 }
 
-/// The agent as it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Faithful;
-
-impl Conduct for Faithful {}
+/// What came of a turn.
+#[derive(Debug, Default)]
+pub struct Came {
+    /// The actions that were begun, by their first steps.
+    pub begun: Vec<(Base, Step)>,
+    /// An action that was begun though its unit was not read again.
+    pub unread: Option<(Base, Step)>,
+    /// What operators asked for.
+    pub ordered: Vec<(Order, Feature)>,
+    /// What commands were answered.
+    pub answers: Vec<(Instance, CommandAnswer)>,
+    /// The plans that the check of the promises refused.
+    pub refused: Vec<(Base, String)>,
+    /// Something was asked for again and again.
+    pub is_busy: bool,
+}
 
 impl Site {
+    /// The clock.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        Duration::from_secs(self.switch.clock)
+    }
+
+    /// Begins a turn.
+    pub fn turn<'a>(&'a mut self, conduct: &'a dyn Conduct) -> Turn<'a> {
+        let now = self.now();
+        let (events, fresh) = (VecDeque::new(), BTreeSet::new());
+        Turn { site: self, conduct, now, events, fresh, goes_on: None, effects: 0, came: Came::default() }
+    }
+
     /// Reads the engine, ahead of the rows.
     pub fn read_engine(&mut self) {
-        let seen = self.switch.observe();
-        self.agent.picture = Some(Picture { images: seen.images, containers: seen.containers });
-    }
-
-    /// Looks, decides, and saves what is to be remembered.
-    pub fn look(&mut self, conduct: &dyn Conduct) -> Look {
-        let look = self.decide(conduct);
-        let plan = conduct.arrange(look.decision.plan.clone());
-        if !conduct.saves_before_acting() && !plan.is_empty() && self.agent.on_disk.is_none() {
-            self.agent.on_disk = Some((self.switch.memory.clone(), self.switch.marks.clone()));
-        }
-        self.switch.remember(&look.decision);
-        self.settle_ages();
-        // An order is in the memory now.
-        self.switch.observation.orders.clear();
-        self.agent.picture = None;
-        if !self.agent.has_begun {
-            self.agent.execution = (!plan.is_empty()).then(|| Execution::new(plan));
-            self.agent.is_late = false;
-        }
-        if !self.agent.has_begun || conduct.expects_rows_as_last_read() {
-            self.expect_rows();
-        }
-        look
-    }
-
-    /// Decides, as far as the process goes before anything is saved. A unit whose plan the second opinion is against
-    /// is stopped.
-    fn decide(&self, conduct: &dyn Conduct) -> Look {
-        let mut observation = self.switch.observe();
-        if let Some(picture) = &self.agent.picture {
-            (observation.images, observation.containers) = (picture.images.clone(), picture.containers.clone());
-        }
-        conduct.see(&self.switch.memory, &mut observation);
-        let mut decision = decide(&observation, &self.switch.memory, &self.switch.policy, &self.switch.now());
-        let violations = check(&observation, &decision.memory, &self.switch.policy, &decision.plan);
-        for base in violations.keys() {
-            decision.plan.units.remove(base);
-        }
-        Look { observation, decision, violations }
-    }
-
-    /// What a write of versions is going to expect, while there is a plan.
-    fn expect_rows(&mut self) {
-        self.agent.rows.clear();
-        if self.agent.execution.is_some() {
-            let state = self.switch.observation.state.iter();
-            self.agent.rows.extend(state.map(|(key, row)| (key.clone(), row.container_id.clone())));
-        }
-    }
-
-    /// Makes the next call of the plan.
-    pub fn step(&mut self, conduct: &dyn Conduct, fault: Option<Fault>) {
-        let Some(step) = self.agent.execution.as_ref().and_then(|execution| execution.step().cloned()) else { return };
-        let went = match fault {
-            Some(Fault::Failed) => Went::Failed("it failed".to_owned()),
-            Some(Fault::Unanswered) => {
-                self.call(conduct, &step);
-                Went::Failed("no answer".to_owned())
-            }
-            None => self.call(conduct, &step),
-        };
-        let Some(execution) = &mut self.agent.execution else { return };
-        self.agent.has_begun = true;
-        execution.note(went);
-        if execution.step().is_none() {
-            self.conclude();
-        }
-    }
-
-    fn call(&mut self, conduct: &dyn Conduct, step: &Step) -> Went {
-        if let Step::RecordVersions { row, .. } = step {
-            let now = self.switch.observation.state.get(row).map(|row| &row.container_id);
-            let expected = self.agent.rows.get(row).cloned().unwrap_or(Value::Absent);
-            if now.is_some_and(|now| *now != expected) {
-                return Went::Skipped("the row is about another container now".to_owned());
-            }
-        }
-        match conduct.carry_out(&mut self.switch, step) {
-            Ok(()) => Went::Done { reclaimed: 0 },
-            Err(Refusal::InUse(_)) => Went::InUse,
-            Err(Refusal::Changed) => Went::Skipped("it is not as it was".to_owned()),
-        }
-    }
-
-    /// The plan is at its end.
-    fn conclude(&mut self) {
-        let Some(execution) = self.agent.execution.take() else { return };
-        for base in &execution.units {
-            if let Some(unit) = self.switch.memory.units.get_mut(base) {
-                unit.error = execution.failed.get(base).map(|(purpose, why)| format!("could not {purpose}: {why}"));
-            }
-        }
-        self.switch.observation.refused.extend(execution.refused);
-        self.agent = Agent::default();
-    }
-
-    /// What is left of the plan is given up: as if each of its calls failed.
-    pub fn give_up(&mut self) {
-        self.agent.execution = None;
-        (self.agent.has_begun, self.agent.is_late) = (false, false);
-        self.agent.rows.clear();
-    }
-
-    /// The agent dies, and is started again.
-    pub fn crash(&mut self) {
-        if let Some((memory, marks)) = self.agent.on_disk.take() {
-            (self.switch.memory, self.switch.marks) = (memory, marks);
-        }
-        self.agent = Agent::default();
-        self.switch.observation.orders.clear();
-        self.switch.restart_agent();
-    }
-
-    /// The agent looks, and dies after it has saved what fallback depends on and before it saved its marks. Whether
-    /// that is another state than a death before the look.
-    pub fn crash_while_saving(&mut self, conduct: &dyn Conduct) -> bool {
-        let decided = self.decide(conduct).decision.memory;
-        let mut memory = Memory { instances: self.switch.memory.instances.clone(), units: BTreeMap::new() };
-        for (base, unit) in decided.units {
-            let old = self.switch.memory.units.get(&base).cloned().unwrap_or_default();
-            memory.units.insert(base, torn(unit, old));
-        }
-        let is_another = memory != self.switch.memory;
-        self.switch.memory = memory;
-        self.crash();
-        is_another
-    }
-
-    /// Time passes. Ages past [`OLD`] are all the same.
-    pub fn pass(&mut self, seconds: u64) {
-        let stamps = self.switch.marks.values_mut();
-        stamps.chain(self.switch.started.values_mut()).for_each(|stamp| *stamp -= seconds);
+        self.agent.lists = Some(lists(&self.switch, self.now() + INSTANT));
         self.settle_ages();
     }
 
-    /// Gives the same form to what no rule tells apart: ages past [`OLD`], and the times of what is gone or does not
-    /// matter.
-    pub fn settle_ages(&mut self) {
-        let switch = &mut self.switch;
-        let oldest = switch.clock - OLD;
-        // A mark without a time is old.
-        switch.marks.retain(|_, stamp| *stamp > oldest);
-        let containers = &switch.observation.containers;
-        // The agent asks only for the age of kube containers that run.
-        switch.started.retain(|id, _| {
-            containers.get(id).is_some_and(|container| container.details.is_some() && container.kubelet.is_some())
-        });
-        for stamp in switch.started.values_mut() {
-            *stamp = (*stamp).max(oldest);
+    /// The agent dies, and is started again; whether Redis and the disk work has nothing to do with it.
+    pub fn crash(&mut self, conduct: &dyn Conduct) {
+        let agent = &mut self.agent;
+
+        if !conduct.remembers() {
+            agent.disk = Disk::default();
         }
+        let new = Agent::new(std::mem::take(&mut agent.disk), std::mem::take(&mut agent.published));
+        let faults = (agent.disk_is_full, agent.redis_refuses);
+        *agent = new;
+        (agent.disk_is_full, agent.redis_refuses) = faults;
+        self.settle_ages();
     }
 }
 
-/// A unit's memory as it is read after a crash between its two files: the newer half of one, the older of the other.
-fn torn(newer: UnitMemory, older: UnitMemory) -> UnitMemory {
-    // Named one by one: whoever adds a field looks up in which file it is.
-    let UnitMemory {
-        intention,
-        approved,
-        promoted,
-        finished,
-        previous,
-        rolled_back,
-        superseded,
-        reported,
-        images: _,
-        error: _,
-    } = newer;
-    let UnitMemory { images, error, .. } = older;
-    UnitMemory { intention, approved, promoted, finished, previous, rolled_back, superseded, reported, images, error }
+/// An instant later.
+const INSTANT: Duration = Duration::from_nanos(1);
+
+fn lists(switch: &Switch, began: Duration) -> Snapshot {
+    let seen = &switch.observation;
+    Snapshot { images: seen.images.clone(), containers: seen.containers.clone(), began }
+}
+
+impl Turn<'_> {
+    /// Whether lists that were read some time ago are yet to come, and whether others have done something since.
+    #[must_use]
+    pub fn is_ahead(&self) -> (bool, bool) {
+        (self.site.agent.lists.is_some(), self.site.agent.is_late)
+    }
+
+    /// The rows and the engine's lists come: the lists are new ones, unless some were read ahead.
+    pub fn look(&mut self) {
+        let rows = Rows { observation: self.site.switch.observe(), policy: self.site.switch.policy.clone() };
+        self.tell(Event::Rows(Box::new(rows)));
+        self.look_at_engine();
+    }
+
+    /// The engine's lists come.
+    pub fn look_at_engine(&mut self) {
+        let read_ahead = self.site.agent.lists.take();
+        if read_ahead.is_none() {
+            self.site.agent.wants_lists = false;
+        }
+        self.now += INSTANT;
+        let snapshot = read_ahead.unwrap_or_else(|| lists(&self.site.switch, self.now));
+        let snapshot = Snapshot { began: self.conduct.began(snapshot.began, self.now), ..snapshot };
+        self.tell(Event::Engine(snapshot));
+    }
+
+    /// A call that is under way ends.
+    pub fn step(&mut self, base: &Base, fault: Option<Fault>) {
+        let Some(step) = self.site.agent.steps.remove(base) else { return };
+        let outcome = match fault {
+            Some(Fault::Failed) => StepOutcome::Failed("it failed".to_owned()),
+            Some(Fault::Unanswered) => {
+                self.call(&step);
+                StepOutcome::Failed("no answer".to_owned())
+            }
+            None => self.call(&step),
+        };
+        self.goes_on = Some(base.clone());
+        self.tell(Event::Stepped { base: base.clone(), outcome });
+    }
+
+    fn call(&mut self, step: &Step) -> StepOutcome {
+        match self.conduct.carry_out(&mut self.site.switch, step) {
+            Ok(()) => StepOutcome::DONE,
+            Err(Refusal::InUse(_)) => StepOutcome::InUse,
+            Err(Refusal::Changed) => StepOutcome::Changed("it is not as it was".to_owned()),
+        }
+    }
+
+    /// A reading of a unit that is under way ends.
+    pub fn read(&mut self, base: &Base) {
+        let Some(request) = self.site.agent.reads.remove(base) else { return };
+        let reading = self.reading(&request);
+        self.fresh.insert(base.clone());
+        self.tell(Event::Read { base: base.clone(), reading: Ok(Box::new(reading)) });
+    }
+
+    /// What is there now; of other units, what is known.
+    fn reading(&self, request: &ReadRequest) -> Reading {
+        let Site { switch, agent } = &*self.site;
+        let mut rows = Rows { observation: switch.observe(), policy: switch.policy.clone() };
+        let known = agent.controller.observation();
+        let own: BTreeSet<_> = request.instances.iter().map(|instance| switch.key(instance)).collect();
+        rows.observation.state.retain(|key, _| own.contains(key));
+        rows.observation.state.extend(known.state.clone().into_iter().filter(|(key, _)| !own.contains(key)));
+        let is_own = |feature: &Feature| request.instances.iter().any(|instance| instance.feature == *feature);
+        let known_rows = known.configuration.clone().into_iter().filter(|(key, _)| !is_own(&key.key));
+        rows.observation.configuration.retain(|key, _| is_own(&key.key));
+        rows.observation.configuration.extend(known_rows);
+        let containers = switch.observation.containers.iter().filter(|(id, container)| {
+            request.every_container || request.containers.contains(id) || request.names.contains(&container.name)
+        });
+        let containers = containers.map(|(id, container)| (*id, container.clone())).collect();
+        let reading = Reading { rows, containers, latest: switch.naming(&request.latest) };
+        self.conduct.reading(&agent.controller, reading)
+    }
+
+    /// An operator asks for something.
+    pub fn command(&mut self, order: Order, feature: Feature) {
+        let id = (0..).find(|id| !self.site.agent.commands.contains_key(id)).unwrap_or_default();
+        self.came.ordered.push((order.clone(), feature.clone()));
+        self.site.agent.commands.insert(id, (order.clone(), feature.clone()));
+        self.tell(Event::Command { id, order, features: [feature].into() });
+    }
+
+    /// Time has passed, and the controller wanted to be told.
+    pub fn wake(&mut self) {
+        self.tell(Event::Wake);
+    }
+
+    /// Nothing more is to be begun.
+    pub fn stop(&mut self) {
+        self.tell(Event::Stop);
+    }
+
+    /// Tells the controller, and does what it asks for until it asks for nothing more.
+    fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+        while let Some(event) = self.events.pop_front() {
+            self.handle(event);
+            loop {
+                let effects = self.site.agent.controller.effects(self.now);
+                self.effects += effects.len();
+                self.came.is_busy = self.effects > BUSY;
+                if effects.is_empty() || self.came.is_busy {
+                    break;
+                }
+                effects.into_iter().for_each(|effect| self.carry_out(effect));
+            }
+            if self.came.is_busy {
+                break;
+            }
+        }
+        self.site.settle_ages();
+    }
+
+    fn handle(&mut self, mut event: Event) {
+        self.now += INSTANT;
+        self.conduct.see(&self.site.agent.controller, &mut event);
+        self.site.agent.controller.handle(event, self.now);
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        let agent = &mut self.site.agent;
+        let next_read = self.conduct.answers(agent).unwrap_or(agent.next_read);
+        if matches!(effect, Effect::ReadEngine | Effect::ReadUnit { .. }) {
+            agent.next_read = Answer::AtOnce;
+        }
+        match effect {
+            Effect::ReadEngine => match next_read {
+                Answer::AtOnce => self.events.push_back(Event::Engine(lists(&self.site.switch, self.now + INSTANT))),
+                Answer::Late => agent.wants_lists = true,
+                Answer::Fails => {
+                    agent.wants_lists = true;
+                    self.events.push_back(Event::EngineUnreachable);
+                }
+            },
+            Effect::ReadUnit { base, request } => match next_read {
+                Answer::AtOnce => {
+                    let reading = self.reading(&request);
+                    self.fresh.insert(base.clone());
+                    self.events.push_back(Event::Read { base, reading: Ok(Box::new(reading)) });
+                }
+                Answer::Late => drop(agent.reads.insert(base, request)),
+                Answer::Fails => {
+                    let reading = Err("it cannot be read".to_owned());
+                    self.events.push_back(Event::Read { base, reading });
+                }
+            },
+            Effect::Save => {
+                let is_saved = !agent.disk_is_full;
+                if is_saved && self.conduct.saves_before_acting() {
+                    agent.save(false);
+                }
+                self.handle(Event::Saved(if is_saved { Ok(()) } else { Err("no space left".to_owned()) }));
+            }
+            Effect::SaveMarks => {
+                if !agent.disk_is_full {
+                    agent.save(true);
+                }
+            }
+            Effect::Step { base, step } => {
+                if self.fresh.remove(&base) {
+                    self.came.begun.push((base.clone(), step.clone()));
+                } else if self.goes_on.as_ref() != Some(&base) {
+                    self.came.unread = Some((base.clone(), step.clone()));
+                }
+                agent.steps.insert(base, step);
+            }
+            Effect::Publish => {
+                if !agent.redis_refuses && self.conduct.publishes(agent) {
+                    agent.published = agent.report();
+                }
+                let is_complete = !agent.redis_refuses || self.conduct.takes_refused_for_done();
+                self.events.push_back(Event::Published { is_complete });
+            }
+            Effect::Refused { base, violation } => self.came.refused.push((base, violation)),
+            Effect::Answer { id, answers } => {
+                agent.commands.remove(&id);
+                self.came.answers.extend(answers);
+            }
+            Effect::Found(_) | Effect::Acted(_) => {}
+        }
+    }
 }

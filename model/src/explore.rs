@@ -1,20 +1,22 @@
 //! The model for stateright, and what an exploration found.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use imgmgrd_decision::decide::Step;
 use imgmgrd_decision::decide::fixtures::Switch;
 use imgmgrd_decision::domain::{Base, Instance};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use crate::action::Action;
+use crate::action::{Action, Doing};
 use crate::actors;
-use crate::agent::{Conduct, Fault};
-use crate::promises::{Broken, Promise, judge_call, judge_look};
-use crate::quiet::Outcomes;
-use crate::scenario::{Left, Reach, Scenario, offer};
-use crate::state::{Kube, State};
+use crate::agent::{Answer, Came, Fault, TICK, Turn};
+use crate::conduct::{Conduct, Faithful};
+use crate::promises::{Broken, Promise, judge_answers, judge_begun, judge_call};
+use crate::quiet::{Outcomes, Stays};
+use crate::scenario::{Left, Operation, Reach, Scenario, offer};
+use crate::state::{Kube, Site, State};
 use crate::trace;
 
 /// A scenario with an agent, to be explored.
@@ -88,43 +90,55 @@ impl Exploration {
     fn start(&self) -> State {
         let mut state = self.scenario.start();
         state.left = Left { pulls: u8::MAX, upgrades: u8::MAX, mishaps: u8::MAX, ..Left::default() };
-        for version in &self.scenario.promoted {
-            self.promote(&mut state, version);
+        for (number, version) in self.scenario.promoted.iter().enumerate() {
+            self.upgrade(&mut state, version, number == 0);
+            self.settle(&mut state);
         }
         state.history.pulled.clear();
+        if let Some(version) = self.scenario.running {
+            self.upgrade(&mut state, version, self.scenario.promoted.is_empty());
+        }
         state.left = self.scenario.bounds;
         state
     }
 
-    /// Every instance is upgraded to a version, which is promoted and cleaned up after.
-    fn promote(&self, state: &mut State, version: &'static str) {
-        let mut play = |action: Action| {
-            *state = self.next_state(state, action).expect("it is possible");
-            (state.site.agent.execution.is_some(), state.lives.iter().all(|life| life.kube == Kube::Rest))
-        };
-        play(Action::Pull(offer(version), 0));
-        let before: Vec<_> = self.scenario.promoted.iter().take_while(|other| **other != version).collect();
+    fn play(&self, state: &mut State, action: Action) {
+        *state = self.next_state(state, action).expect("it is possible");
+    }
+
+    /// Every instance is upgraded to a version.
+    fn upgrade(&self, state: &mut State, version: &'static str, is_first: bool) {
+        let bases: BTreeSet<&Base> = self.instances.iter().map(|(_, base)| base).collect();
+        (0..bases.len()).for_each(|number| self.play(state, Action::Pull(offer(version), number)));
         for number in 0..self.instances.len() {
-            if !before.is_empty() {
-                play(Action::Leave(number));
-                play(Action::Exit(number));
+            if !is_first {
+                self.play(state, Action::Leave(number));
+                self.play(state, Action::Exit(number));
             }
-            play(Action::Create(version, number));
-            play(Action::Start(number));
-            while !play(Action::TakeOver(number)).1 {}
+            self.play(state, Action::Create(version, number));
+            self.play(state, Action::Start(number));
+            while state.lives[number].kube != Kube::Rest {
+                self.play(state, Action::TakeOver(number));
+            }
         }
-        // It begins, goes on, is stable, and is seen to be promoted.
+    }
+
+    /// What runs is promoted, and cleaned up after.
+    fn settle(&self, state: &mut State) {
         for _ in 0..4 {
-            let (mut is_acting, _) = play(Action::Look);
-            while is_acting {
-                (is_acting, _) = play(Action::Step);
+            self.play(state, Action::Agent(Doing::Look));
+            for _ in 0..2 {
+                while let Some(base) = state.site.agent.steps.keys().next().cloned() {
+                    self.play(state, Action::Agent(Doing::Step(base)));
+                }
+                self.play(state, Action::Wait);
             }
-            play(Action::Wait);
         }
         let stopped = state.site.switch.observation.containers.iter().filter(|(_, it)| !it.status.is_alive());
         for id in stopped.map(|(id, _)| *id).collect::<Vec<_>>() {
-            *state = self.next_state(state, Action::RemoveContainer(id)).expect("it is possible");
+            self.play(state, Action::RemoveContainer(id));
         }
+        self.play(state, Action::Agent(Doing::Look));
     }
 
     fn first(&self, number: usize) -> bool {
@@ -133,9 +147,10 @@ impl Exploration {
 
     fn keeps(&self, number: usize, state: &State) -> bool {
         let promise = Promise::ALL[number];
+        // One walk tells of all promises; it is the last thing asked for, since it takes the longest.
         let is_kept = match &state.broken {
             Some(broken) => broken.promise != promise,
-            None => promise != Promise::Rest || self.trouble(state).is_none(),
+            None => self.trouble(state).is_none_or(|trouble| trouble.promise != promise),
         };
         is_kept || !self.first(number)
     }
@@ -148,60 +163,169 @@ impl Exploration {
     }
 
     /// What is wrong with what comes of a state.
-    pub(crate) fn trouble(&self, state: &State) -> Option<std::sync::Arc<str>> {
-        self.outcomes.of(&state.site, self.conduct.as_ref(), &self.instances).trouble
+    pub(crate) fn trouble(&self, state: &State) -> Option<Arc<Broken>> {
+        let site = &state.site;
+        let of = |stays: Stays| self.outcomes.of(site, &stays, self.conduct.as_ref(), &self.instances).trouble;
+        let alone = of(Stays::default());
+        let has_faults = site.agent.disk_is_full || site.agent.redis_refuses;
+        let faulty = || if has_faults { of(Stays { hangs: None, faults: true }) } else { None };
+        let hung = || {
+            let bases: BTreeSet<&Base> = self.instances.iter().map(|(_, base)| base).collect();
+            let under_way = site.agent.steps.keys().chain(site.agent.reads.keys()).filter(|_| bases.len() > 1);
+            under_way.cloned().find_map(|base| of(Stays { hangs: Some(base), faults: false }))
+        };
+        alone.or_else(faulty).or_else(hung)
     }
 
-    fn look(&self, state: &mut State) {
-        let orders = state.site.switch.observation.orders.clone();
-        let before = state.site.clone();
-        let look = state.site.look(self.conduct.as_ref());
-        let is_acting = before.agent.has_begun;
-        state.history.looked(&look, &orders, &before.switch, &self.instances, is_acting);
-        state.broken = judge_look(&look, &before.switch, &state.history, &self.instances).err();
+    /// Something that the agent does.
+    fn turn(&self, state: &mut State, what: impl FnOnce(&mut Turn<'_>)) {
+        let came = self.came_of(state, what);
+        self.judge(state, &came);
     }
 
-    fn step(&self, state: &mut State, fault: Option<Fault>) {
-        let Some((base, step)) = next_call(state) else { return };
+    fn came_of(&self, state: &mut State, what: impl FnOnce(&mut Turn<'_>)) -> Came {
+        let mut turn = state.site.turn(self.conduct.as_ref());
+        what(&mut turn);
+        let mut came = turn.came;
+        if let Some((base, step)) = self.conduct.begins(&state.site.agent) {
+            came.begun.push((base.clone(), step.clone()));
+            state.site.agent.steps.insert(base, step);
+        }
+        came
+    }
+
+    /// What is to be said of it.
+    fn judge(&self, state: &mut State, came: &Came) {
+        state.history.goes_on(&state.site, &came.ordered, &self.instances);
+        let State { site, history, .. } = &*state;
+        let begun = || {
+            let mut begun = came.begun.iter();
+            begun.find_map(|(base, step)| judge_begun(base, step, site, history, &self.instances).err())
+        };
+        let answered = || judge_answers(&came.answers, &site.switch, &self.instances).err();
+        let broken = came.trouble().or_else(begun).or_else(answered);
+        state.broken = state.broken.take().or(broken);
+    }
+
+    fn step(&self, state: &mut State, base: &Base, fault: Option<Fault>) {
+        let Some(step) = state.site.agent.steps.get(base).cloned() else { return };
         let before: Switch = state.site.switch.clone();
-        state.site.step(self.conduct.as_ref(), fault);
-        if fault == Some(Fault::Failed) {
-            return;
+        let came = self.came_of(state, |turn| turn.step(base, fault));
+        if fault != Some(Fault::Failed) {
+            let after = &state.site.switch;
+            let judged = judge_call(base, &step, &before, after, &mut state.history, &self.instances);
+            state.broken = judged.err();
         }
-        let after = &state.site.switch;
-        state.broken = judge_call(&base, &step, &before, after, &mut state.history, &self.instances).err();
+        self.judge(state, &came);
     }
 
-    /// The agent dies: in the end that must make no difference. Where the world has moved on since the plan was made, an
-    /// agent that goes on with it may come to something else than one that looks again, dead or alive; so what counts
-    /// there is what comes of looking again.
-    fn crash(&self, state: &mut State, is_saving: bool) -> bool {
-        let mut alive = state.site.clone();
-        if alive.agent.is_late {
-            alive.give_up();
+    /// The agent dies: in the end that must make no difference. Where the world has moved on since what is under way was
+    /// asked for, an agent that goes on may come to something else than one that looks again, dead or alive; so what
+    /// counts there is what comes of looking again.
+    fn crash(&self, state: &mut State, how: &Doing) -> bool {
+        let mut alive = state.clone();
+        if alive.site.agent.is_late {
+            while let Some(base) = alive.site.agent.steps.keys().next().cloned() {
+                let mut turn = alive.site.turn(self.conduct.as_ref());
+                turn.step(&base, Some(Fault::Failed));
+            }
         }
-        let before = self.outcomes.of(&alive, self.conduct.as_ref(), &self.instances);
-        if !is_saving {
-            state.site.crash();
-        } else if state.site.crash_while_saving(self.conduct.as_ref()) {
-            state.history.seen(&state.site.switch.observation, false);
-        } else {
-            return false;
+        let of = |site: &Site| self.outcomes.of(site, &Stays::default(), self.conduct.as_ref(), &self.instances);
+        let before = of(&alive.site);
+        match how {
+            Doing::CrashWhileSaving => {
+                let old = state.site.agent.disk.clone();
+                self.turn(state, |turn| turn.look());
+                if !state.site.agent.disk.lose_marks(old) {
+                    return false;
+                }
+            }
+            Doing::Stop => self.turn(state, |turn| turn.stop()),
+            _ => {}
         }
         state.left.crashes -= 1;
-        let after = self.outcomes.of(&state.site, self.conduct.as_ref(), &self.instances);
-        if before.left != after.left {
+        state.site.crash(self.conduct.as_ref());
+        let after = of(&state.site);
+        if before.left != after.left && state.broken.is_none() {
             let what = "what is on the disk or in STATE_DB in the end is not what it would have been".to_owned();
             state.broken = Some(Broken { promise: Promise::Crash, what });
         }
         true
     }
-}
 
-/// The call that comes next, and whose unit it is about.
-pub(crate) fn next_call(state: &State) -> Option<(Base, Step)> {
-    let execution = state.site.agent.execution.as_ref()?;
-    Some((execution.unit()?.clone(), execution.step()?.clone()))
+    /// What the agent does, or what befalls it; none if that changes nothing.
+    fn agent(&self, state: &mut State, doing: &Doing) -> bool {
+        match doing {
+            Doing::Look => self.turn(state, |turn| turn.look()),
+            Doing::ReadEngine => {
+                state.left.delays -= 1;
+                state.site.read_engine();
+            }
+            Doing::ReadLate => {
+                state.left.delays -= 1;
+                state.site.agent.next_read = Answer::Late;
+            }
+            Doing::ReadFails => {
+                state.left.faults -= 1;
+                state.site.agent.next_read = Answer::Fails;
+            }
+            Doing::Read(base) => self.turn(state, |turn| turn.read(base)),
+            Doing::Step(base) => self.step(state, base, None),
+            Doing::StepFails(base) => {
+                state.left.faults -= 1;
+                self.step(state, base, Some(Fault::Failed));
+            }
+            Doing::StepUnanswered(base) => {
+                state.left.faults -= 1;
+                self.step(state, base, Some(Fault::Unanswered));
+            }
+            Doing::DiskFull(is_full) => {
+                state.left.unsaved -= u8::from(*is_full);
+                state.site.agent.disk_is_full = *is_full;
+            }
+            Doing::RedisRefuses(refuses) => {
+                state.left.refusals -= u8::from(*refuses);
+                state.site.agent.redis_refuses = *refuses;
+            }
+            Doing::Crash | Doing::CrashWhileSaving | Doing::Stop => return self.crash(state, doing),
+        }
+        true
+    }
+
+    /// What the agent may do, and what may befall it.
+    fn doings(&self, state: &State, doings: &mut Vec<Doing>) {
+        let (agent, left) = (&state.site.agent, &state.left);
+        doings.push(Doing::Look);
+        let waits_for = |base: &&Base| self.conduct.waits_for(agent, base);
+        for base in agent.steps.keys().filter(waits_for) {
+            doings.push(Doing::Step(base.clone()));
+            if left.faults > 0 {
+                doings.extend([Doing::StepFails(base.clone()), Doing::StepUnanswered(base.clone())]);
+            }
+        }
+        doings.extend(agent.reads.keys().filter(waits_for).cloned().map(Doing::Read));
+        if agent.next_read == Answer::AtOnce {
+            if left.delays > 0 {
+                doings.push(Doing::ReadLate);
+                if agent.lists.is_none() {
+                    doings.push(Doing::ReadEngine);
+                }
+            }
+            if left.faults > 0 {
+                doings.push(Doing::ReadFails);
+            }
+        }
+        if agent.disk_is_full || left.unsaved > 0 {
+            doings.push(Doing::DiskFull(!agent.disk_is_full));
+        }
+        if agent.redis_refuses || left.refusals > 0 {
+            doings.push(Doing::RedisRefuses(!agent.redis_refuses));
+        }
+        // Whoever asks for something that was not taken up yet is told if the agent dies.
+        if left.crashes > 0 && agent.controller.has_taken_commands() {
+            doings.extend([Doing::Crash, Doing::CrashWhileSaving, Doing::Stop]);
+        }
+    }
 }
 
 impl Model for Exploration {
@@ -209,7 +333,8 @@ impl Model for Exploration {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![self.start()]
+        // An agent with a bug begins where one without would be.
+        vec![Self::new(self.scenario.clone(), Box::new(Faithful)).start()]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -217,42 +342,27 @@ impl Model for Exploration {
             return;
         }
         actors::possible(state, &self.scenario, &self.instances, actions);
-        let agent = &state.site.agent;
-        actions.push(Action::Look);
-        if agent.execution.is_some() {
-            actions.push(Action::Step);
-            if state.left.faults > 0 {
-                actions.extend([Action::StepFails, Action::StepUnanswered]);
-            }
-        } else if state.left.delays > 0 && agent.picture.is_none() {
-            actions.push(Action::ReadEngine);
-        }
-        // An order lasts until it is decided on; whoever gives it is told if the agent dies.
-        if state.left.crashes > 0 && state.site.switch.observation.orders.is_empty() {
-            actions.extend([Action::Crash, Action::CrashWhileSaving]);
-        }
+        let mut doings = Vec::new();
+        self.doings(state, &mut doings);
+        actions.extend(doings.into_iter().map(Action::Agent));
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
         let mut next = state.clone();
         match &action {
-            Action::Look => self.look(&mut next),
-            Action::Step => self.step(&mut next, None),
-            Action::StepFails => {
-                next.left.faults -= 1;
-                self.step(&mut next, Some(Fault::Failed));
+            Action::Agent(doing) => return self.agent(&mut next, doing).then_some(next),
+            Action::Wait => {
+                next.left.delays -= u8::from(!next.site.agent.is_idle());
+                next.history.pass();
+                if next.site.pass(TICK) {
+                    self.turn(&mut next, |turn| turn.wake());
+                }
             }
-            Action::StepUnanswered => {
-                next.left.faults -= 1;
-                self.step(&mut next, Some(Fault::Unanswered));
+            Action::Operate(Operation::Order(order)) => {
+                next.left.operations -= 1;
+                let feature = self.instances[0].0.feature.clone();
+                self.turn(&mut next, |turn| turn.command(order.clone(), feature));
             }
-            Action::ReadEngine => {
-                next.left.delays -= 1;
-                next.site.read_engine();
-            }
-            Action::Crash if !self.crash(&mut next, false) => return None,
-            Action::CrashWhileSaving if !self.crash(&mut next, true) => return None,
-            Action::Crash | Action::CrashWhileSaving => {}
             other => actors::happen(&mut next, other, &self.instances),
         }
         Some(next)
@@ -270,6 +380,12 @@ impl Model for Exploration {
             |model, state| model.keeps(7, state),
             |model, state| model.keeps(8, state),
             |model, state| model.keeps(9, state),
+            |model, state| model.keeps(10, state),
+            |model, state| model.keeps(11, state),
+            |model, state| model.keeps(12, state),
+            |model, state| model.keeps(13, state),
+            |model, state| model.keeps(14, state),
+            |model, state| model.keeps(15, state),
         ];
         let reaches: [fn(&Self, &State) -> bool; Reach::ALL.len()] = [
             |model, state| model.reaches(0, state),
@@ -278,6 +394,7 @@ impl Model for Exploration {
             |model, state| model.reaches(3, state),
             |model, state| model.reaches(4, state),
             |model, state| model.reaches(5, state),
+            |model, state| model.reaches(6, state),
         ];
         let promises = Promise::ALL.iter().zip(keeps).map(|(promise, holds)| Property::always(promise.name(), holds));
         let reaches = Reach::ALL.iter().zip(reaches).map(|(reach, holds)| Property::sometimes(reach.name(), holds));

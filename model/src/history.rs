@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imgmgrd_decision::decide::fixtures::Switch;
 use imgmgrd_decision::decide::{ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState};
-use imgmgrd_decision::domain::{Base, ContainerId, ImageId, Instance, Reference, StartedAt, Value};
+use imgmgrd_decision::domain::{Base, ContainerId, Feature, ImageId, Instance, Reference, StartedAt, Value};
 
-use crate::agent::{Look, OLD, TICK};
+use crate::agent::{OLD, TICK};
 use crate::scenario::Offer;
+use crate::state::Site;
 
 /// What really happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,21 +30,9 @@ pub struct History {
     pub approved: BTreeMap<Instance, (ContainerId, StartedAt)>,
     /// What the kubelet has pulled.
     pub pulled: BTreeSet<Offer>,
-    /// The images that came after the takeover that stands.
-    pub newcomers: BTreeSet<ImageId>,
 }
 
 impl History {
-    /// A kube container of an instance was started, or its takeover written: what is on the disk came before it, unless
-    /// another instance goes on running the same image.
-    pub(crate) fn started(&mut self, instance: &Instance, instances: &[(Instance, Base)], switch: &Switch) {
-        let image = |instance: &Instance| stands(&switch.observation, switch, instance).map(|stands| stands.image);
-        let others = instances.iter().map(|(other, _)| other).filter(|other| *other != instance);
-        if image(instance).is_none_or(|own| others.filter_map(image).all(|other| other != own)) {
-            self.newcomers.clear();
-        }
-    }
-
     /// Half of `stable_time` passes.
     pub(crate) fn pass(&mut self) {
         self.doubted.values_mut().for_each(|seconds| *seconds += TICK);
@@ -54,12 +43,6 @@ impl History {
     pub(crate) fn rebooted(&mut self) {
         self.doubted.clear();
         self.approved.clear();
-        self.newcomers.clear();
-    }
-
-    /// The starts of containers that it knows.
-    pub(crate) fn starts(&self) -> impl Iterator<Item = (ContainerId, StartedAt)> {
-        self.approved.values().cloned()
     }
 
     /// The image that counts as promoted.
@@ -68,61 +51,58 @@ impl History {
         self.tagged.get(base).or_else(|| self.promoted.get(base)).copied()
     }
 
-    /// A look sees what the agent has made `latest`, be it that the agent dies while it saves what it has seen. What
-    /// somebody else has moved before is forgotten, but not while the rest of that plan is carried out.
-    pub(crate) fn seen(&mut self, seen: &Observation, is_acting: bool) {
+    /// The agent has done something: what it knows by now. What somebody else has moved before it was seen is forgotten,
+    /// unless it is yet to be seen.
+    pub(crate) fn goes_on(&mut self, site: &Site, ordered: &[(Order, Feature)], instances: &[(Instance, Base)]) {
+        let controller = &site.agent.controller;
+        if !controller.is_ready() {
+            return;
+        }
+        let (seen, memory) = (controller.observation(), controller.memory());
         for (base, image) in std::mem::take(&mut self.tagged) {
             if named(seen, &base) == Some(image) {
                 self.is_promoted(&base, image);
-            } else if is_acting {
+            } else if !site.agent.is_idle() {
                 self.tagged.insert(base, image);
             }
         }
-    }
-
-    /// The agent has looked.
-    pub(crate) fn looked(
-        &mut self,
-        look: &Look,
-        orders: &BTreeMap<imgmgrd_decision::domain::Feature, Order>,
-        switch: &Switch,
-        instances: &[(Instance, Base)],
-        is_acting: bool,
-    ) {
-        let seen = &look.observation;
-        self.seen(seen, is_acting);
-        for (base, unit) in &look.decision.memory.units {
-            // What somebody else has made `latest` before it was stable is promoted without a call.
-            let claimed = unit.intention.as_ref().or(unit.promoted.as_ref()).filter(|it| !it.is_rollback());
-            if let Some(claimed) = claimed.filter(|claimed| named(seen, base) == Some(claimed.image)) {
-                self.is_promoted(base, claimed.image);
-            }
-            let is_ordered = |order: Order| {
-                let mut members = instances.iter().filter(|(_, other)| other == base);
-                members.any(|(instance, _)| orders.get(&instance.feature) == Some(&order))
-            };
-            if is_ordered(Order::Rollback { from: None }) {
-                let target = unit.intention.as_ref().filter(|intention| intention.is_rollback());
-                if let Some(target) = target {
+        let orders: Vec<_> = ordered.iter().chain(site.agent.commands.values()).collect();
+        let is_ordered = |instance: &Instance| orders.contains(&&(Order::Promote, instance.feature.clone()));
+        for (base, unit) in &memory.units {
+            let claimed = unit.intention.as_ref().or(unit.promoted.as_ref());
+            match claimed {
+                // What somebody else has made `latest` before it was stable is promoted without a call.
+                Some(claimed) if !claimed.is_rollback() => {
+                    if named(seen, base) == Some(claimed.image) {
+                        self.is_promoted(base, claimed.image);
+                    }
+                }
+                Some(rollback) if !self.is_rollback.contains(base) || self.promoted(base) != Some(rollback.image) => {
                     self.rolled_back.insert(base.clone(), unit.rolled_back.clone());
-                    self.promoted.insert(base.clone(), target.image);
+                    self.tagged.remove(base);
+                    self.promoted.insert(base.clone(), rollback.image);
                     self.previous.remove(base);
                     self.is_rollback.insert(base.clone());
                 }
+                _ => {}
             }
-            if is_ordered(Order::Promote) {
+            let mut members = instances.iter().filter(|(_, other)| other == base);
+            if members.any(|(instance, _)| is_ordered(instance)) && unit.rolled_back.is_empty() {
                 self.rolled_back.remove(base);
             }
         }
         for (instance, base) in instances {
-            match stands(seen, switch, instance) {
+            match stands(seen, &site.switch, instance) {
                 None => {
                     self.doubted.insert(instance.clone(), 0);
-                    self.approved.remove(instance);
+                    // A call that is under way rests on it.
+                    if !site.agent.steps.contains_key(base) {
+                        self.approved.remove(instance);
+                    }
                 }
                 Some(stands) => {
                     let key = (stands.container, stands.started_at);
-                    if orders.get(&instance.feature) == Some(&Order::Promote) {
+                    if is_ordered(instance) {
                         self.approved.insert(instance.clone(), key.clone());
                     }
                     self.approved.retain(|other, approved| other != instance || *approved == key);

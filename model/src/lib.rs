@@ -6,7 +6,7 @@
 //! | [`state`] | a state: the switch, where each actor is, what really happened, what may still happen |
 //! | [`action`] | one thing that an actor does: one write, one call |
 //! | `actors` | the kubelet, the container scripts, systemd, operators, the databases; and what they do next |
-//! | [`agent`] | the agent: look and save, then one call after the other; crashes and faults in between |
+//! | [`agent`] | the agent: the real controller, driven; [`conduct`]: where a bug can be put in |
 //! | [`history`], [`promises`] | what really happened, and the promises judged by it |
 //! | [`quiet`] | liveness: what the agent alone makes of a state |
 //! | [`explore`] | the model for stateright, and what an exploration found |
@@ -15,9 +15,9 @@
 pub mod action;
 mod actors;
 pub mod agent;
+pub mod conduct;
 pub mod explore;
 pub mod history;
-mod known;
 pub mod promises;
 pub mod quiet;
 pub mod scenario;

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
-use imgmgrd_model::agent::Faithful;
+use imgmgrd_model::conduct::Faithful;
 use imgmgrd_model::explore::Exploration;
 use imgmgrd_model::promises::Promise;
 use imgmgrd_model::scenarios::{Size, scenarios};

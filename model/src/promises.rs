@@ -5,12 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use imgmgrd_decision::controller::CommandAnswer;
 use imgmgrd_decision::decide::fixtures::Switch;
 use imgmgrd_decision::decide::{FeatureState, NamedContainer, Observation, Owner, Step, SystemState};
 use imgmgrd_decision::domain::{Base, ImageId, Instance, Reference, Value};
 
-use crate::agent::{Look, OLD};
+use crate::agent::OLD;
 use crate::history::{History, named, stands};
+use crate::quiet;
+use crate::state::Site;
 
 /// What must never happen, and what must always come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,15 +34,27 @@ pub enum Promise {
     Rows,
     /// 7, and liveness: left alone, the agent comes to the desired state and rests.
     Rest,
-    /// While something forbids it, nothing is done.
+    /// While something forbids it, nothing is begun.
     HeldBack,
-    /// The second opinion agrees with every plan.
+    /// The check of the promises agrees with every plan.
     SecondOpinion,
+    /// 8: what it says is so.
+    Says,
+    /// 9: what hangs or cannot be read holds up only itself.
+    Bulkheads,
+    /// What an action rests on holds when it begins.
+    Fresh,
+    /// No image is removed while a promotion is due.
+    PromotionsFirst,
+    /// What has to be remembered is on the disk before it is done.
+    Saved,
+    /// Left alone, STATE_DB says what the report says.
+    Published,
 }
 
 impl Promise {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::Latest,
         Self::InUse,
         Self::Own,
@@ -50,6 +65,12 @@ impl Promise {
         Self::Rest,
         Self::HeldBack,
         Self::SecondOpinion,
+        Self::Says,
+        Self::Bulkheads,
+        Self::Fresh,
+        Self::PromotionsFirst,
+        Self::Saved,
+        Self::Published,
     ];
 
     /// Its name.
@@ -64,8 +85,14 @@ impl Promise {
             Self::Crash => "promise 5: a crash changes nothing in the end",
             Self::Rows => "promise 6: no lost update, no resurrected row",
             Self::Rest => "promise 7 and liveness: left alone, it reaches the desired state and rests",
-            Self::HeldBack => "while something forbids it, nothing is done",
-            Self::SecondOpinion => "the second opinion agrees with every plan",
+            Self::HeldBack => "while something forbids it, nothing is begun",
+            Self::SecondOpinion => "the check of the promises agrees with every plan",
+            Self::Says => "promise 8: what it answers is so",
+            Self::Bulkheads => "promise 9: what hangs holds up only itself",
+            Self::Fresh => "what an action rests on holds when it begins",
+            Self::PromotionsFirst => "no image is removed while a promotion is due",
+            Self::Saved => "what has to be remembered is on the disk before it is done",
+            Self::Published => "left alone, STATE_DB says what the report says",
         }
     }
 }
@@ -244,29 +271,77 @@ fn rows(base: &Base, before: &Switch, after: &Switch, history: &History, instanc
     Ok(())
 }
 
-/// Judges what a look has decided to do, by what it has seen.
-pub(crate) fn judge_look(look: &Look, switch: &Switch, history: &History, instances: &[(Instance, Base)]) -> Judgement {
-    if let Some((base, violation)) = look.violations.iter().next() {
-        return Err(Broken { promise: Promise::SecondOpinion, what: format!("{base}: {violation}") });
-    }
-    let (seen, rows, policy) = (&look.observation, &switch.observation, &switch.policy.global);
+/// Judges an action that begins, by what is there at this moment.
+pub(crate) fn judge_begun(
+    base: &Base,
+    step: &Step,
+    site: &Site,
+    history: &History,
+    instances: &[(Instance, Base)],
+) -> Judgement {
+    let (rows, policy) = (&site.switch.observation, &site.switch.policy.global);
     let may_act = rows.config_initialized && !rows.kubernetes.disabled && policy.enabled;
-    ensure(may_act || look.decision.plan.is_empty(), Promise::HeldBack, || "nothing may be changed now".to_owned())?;
-    let may_clean = policy.cleanup && rows.kubernetes.connected != Some(false);
-    for (base, actions) in &look.decision.plan.units {
-        for step in actions.iter().flat_map(|action| &action.steps) {
-            match step {
-                Step::RemoveReference { .. } | Step::RemoveImage { .. } => {
-                    ensure(may_clean, Promise::HeldBack, || format!("{step}: nothing may be cleaned up now"))?;
-                }
-                Step::Tag { image, reference, proven_by, .. } if reference.is_local_latest() => {
-                    if !proven_by.is_empty() {
-                        proven(base, *image, seen, switch, history, instances)?;
-                    }
-                }
-                Step::Tag { .. } | Step::RemoveContainer { .. } | Step::RecordVersions { .. } => {}
+    ensure(may_act, Promise::HeldBack, || format!("{step}: nothing may be changed now"))?;
+    match step {
+        Step::RemoveReference { .. } | Step::RemoveImage { .. } => {
+            let may_clean = policy.cleanup && rows.kubernetes.connected != Some(false);
+            ensure(may_clean, Promise::HeldBack, || format!("{step}: nothing may be cleaned up now"))?;
+            if let Step::RemoveReference { reference, .. } = step {
+                let is_pinned = reference.tag().is_some_and(|tag| policy.pin.contains(tag));
+                ensure(reference.repository.is_local() || !is_pinned, Promise::Fresh, || {
+                    format!("{step}: it is pinned")
+                })?;
             }
+            let under_way = site.agent.controller.promoting(site.now()).find(|other| *other != base).cloned();
+            let due = under_way.or_else(|| quiet::due(site, instances).filter(|other| other != base));
+            ensure(due.is_none(), Promise::PromotionsFirst, || {
+                format!("{step}: the promotion of {} is due", due.map_or_else(String::new, |due| due.to_string()))
+            })
         }
+        Step::Tag { image, reference, proven_by, .. } if reference.is_local_latest() => {
+            if !proven_by.is_empty() {
+                let owned = |instance: &Instance| {
+                    let mut rows = rows.configuration.iter().filter(|(key, _)| key.key == instance.feature);
+                    rows.any(|(_, row)| row.set_owner.is(&Owner::Kube))
+                };
+                ensure(members(base, instances).any(owned), Promise::Fresh, || format!("{step}: it is not kube's"))?;
+                proven(base, *image, rows, &site.switch, history, instances)?;
+            }
+            let saved = site.agent.disk.memory.units.get(base);
+            let saved = saved.into_iter().flat_map(|unit| unit.intention.iter().chain(&unit.promoted));
+            ensure(saved.into_iter().any(|promotion| promotion.image == *image), Promise::Saved, || {
+                format!("{step}: nothing on the disk says so")
+            })
+        }
+        Step::RecordVersions { row, container_id, .. } => {
+            let is_same = rows.state.get(row).is_none_or(|row| row.container_id == *container_id);
+            ensure(is_same, Promise::Fresh, || format!("{step}: the row is about another container"))
+        }
+        Step::RemoveContainer { container, .. } => {
+            let is_alive = rows.containers.get(container).is_some_and(|container| container.status.is_alive());
+            ensure(!is_alive, Promise::Fresh, || format!("{step}: it runs"))
+        }
+        Step::Tag { .. } => Ok(()),
+    }
+}
+
+/// Judges what commands were answered.
+pub(crate) fn judge_answers(
+    answers: &[(Instance, CommandAnswer)],
+    switch: &Switch,
+    instances: &[(Instance, Base)],
+) -> Judgement {
+    for (instance, answer) in answers {
+        let (Ok((version, _)), Some((_, base))) = (answer, instances.iter().find(|(other, _)| other == instance))
+        else {
+            continue;
+        };
+        let image = named(&switch.observation, base);
+        let latest = image.and_then(|image| switch.observation.images.get(&image)).and_then(|it| it.version_in(base));
+        ensure(latest == Some(version), Promise::Says, || {
+            let latest = latest.map_or_else(|| "gone".to_owned(), ToString::to_string);
+            format!("{}: it was answered that latest is {version}, which is {latest}", instance.container_name())
+        })?;
     }
     Ok(())
 }

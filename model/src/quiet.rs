@@ -1,23 +1,35 @@
 //! Liveness, as a property of every reachable state: from here, in a quiet world, the agent alone reaches the desired
-//! state within a few looks, and then plans nothing.
+//! state within a few wakes, and rests.
 //!
-//! A quiet world is one in which only time passes, and only when the agent asks to be woken. What follows from a state is
-//! then certain, so that each state is walked through once, whatever leads to it. The same walk tells what comes of a
-//! state in the end, which a crash must not change.
+//! A quiet world is one in which what has happened is seen once and then only time passes, and only up to the moment at
+//! which the agent asks to be woken. What follows from a state is then certain, so that each state is walked through once,
+//! whatever leads to it. The same walk tells what comes of a state in the end, which a crash must not change.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use imgmgrd_decision::decide::{Arrival, ImageVersion, Mark, Owner, SystemState};
 use imgmgrd_decision::domain::{Base, ImageId, Instance, Reference};
 
-use crate::agent::{Conduct, OLD, TICK};
+use crate::agent::{Answer, Came, TICK, Turn};
+use crate::conduct::Conduct;
 use crate::history::{named, stands};
+use crate::promises::{Broken, Promise};
 use crate::state::Site;
 
-/// Within so many looks the agent has to be at rest, deadlines included.
+/// Within so many wakes and lists the agent has to be at rest, deadlines included.
 pub const LOOKS: usize = 40;
+
+/// What stays wrong in a quiet world.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stays {
+    /// What is under way of this unit never ends.
+    pub hangs: Option<Base>,
+    /// Nothing can be saved, if that is so now; and what Redis refuses now it refuses once.
+    pub faults: bool,
+}
 
 /// What comes of a state in a quiet world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +37,7 @@ pub struct Outcome {
     /// What is on the disk and in STATE_DB in the end, as one number.
     pub left: u64,
     /// What is wrong with it.
-    pub trouble: Option<Arc<str>>,
+    pub trouble: Option<Arc<Broken>>,
 }
 
 /// The outcomes that are known, by the state.
@@ -40,35 +52,52 @@ impl Default for Outcomes {
     }
 }
 
-/// Where a walk is.
-enum Next {
-    /// Something happens.
-    Goes(Box<Site>),
-    /// Nothing is left to do.
-    Rests(Outcome),
-}
-
 impl Outcomes {
     /// What comes of this state.
     #[must_use]
-    pub fn of(&self, site: &Site, conduct: &dyn Conduct, instances: &[(Instance, Base)]) -> Outcome {
-        let mut walked = Vec::new();
-        let mut looks = 0;
+    pub fn of(&self, site: &Site, stays: &Stays, conduct: &dyn Conduct, instances: &[(Instance, Base)]) -> Outcome {
         let mut here = site.clone();
+        here.agent.next_read = Answer::AtOnce;
+        if !stays.faults {
+            (here.agent.disk_is_full, here.agent.redis_refuses) = (false, false);
+        }
+        let start = fingerprint(&(&here, stays, "unseen"));
+        if let Some(known) = self.get(start) {
+            return known;
+        }
+        let (mut walked, mut looks) = (vec![start], 0);
+        let mut came = play(&mut here, conduct, |turn| {
+            // What was read ahead comes first, and is all if nobody else has done anything since.
+            let (is_ahead, is_late) = turn.is_ahead();
+            if is_ahead {
+                turn.look();
+            }
+            if !is_ahead || is_late {
+                turn.look();
+            }
+        });
+        // What Redis has refused it takes when it is asked again.
+        here.agent.redis_refuses = false;
         let outcome = loop {
-            let print = fingerprint(&here);
+            if let Some(trouble) = came.trouble() {
+                break rests(&here, Some(trouble));
+            }
+            let print = fingerprint(&(&here, stays));
             if let Some(known) = self.get(print) {
                 break known;
             }
             walked.push(print);
-            looks += usize::from(here.agent.execution.is_none());
+            came = match next(&mut here, stays, conduct) {
+                Some(came) => came,
+                None => break rests(&here, unrest(&here, stays, conduct, instances)),
+            };
+            looks += usize::from(here.agent.steps.is_empty());
             if looks > LOOKS {
-                let trouble = "there is always something left to do, or to wait for";
-                break Outcome { left: 0, trouble: Some(trouble.into()) };
-            }
-            match next(&here, conduct, instances) {
-                Next::Goes(next) => here = *next,
-                Next::Rests(outcome) => break outcome,
+                // What cannot be mended is tried again and again.
+                let is_tried = stays.faults && here.agent.disk_is_full;
+                let endless = broken(Promise::Rest, "there is always something left to do, or to wait for");
+                let trouble = if is_tried { unrest(&here, stays, conduct, instances) } else { Some(endless) };
+                break rests(&here, trouble);
             }
         };
         for print in walked {
@@ -105,55 +134,133 @@ fn fingerprint(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The next thing that the agent does by itself.
-fn next(site: &Site, conduct: &dyn Conduct, instances: &[(Instance, Base)]) -> Next {
-    let mut then = site.clone();
-    if then.agent.execution.is_some() {
-        then.step(conduct, None);
-        return Next::Goes(Box::new(then));
-    }
-    let look = then.look(conduct);
-    if let Some((base, violation)) = look.violations.iter().next() {
-        return rests(&then, Some(format!("{base}: {violation}")));
-    }
-    if then.agent.execution.is_some() || then != *site {
-        return Next::Goes(Box::new(then));
-    }
-    // Nothing to do, and nothing new to remember: it waits.
-    let wakes = look.decision.report.wakes.iter();
-    let due = wakes.map(|wake| (u64::from(wake.age.seconds()), age(site, &wake.mark)));
-    let pauses: Vec<_> = due.map(|(at, age)| at.checked_sub(age).filter(|pause| *pause > 0)).collect();
-    if pauses.contains(&None) {
-        return rests(&then, Some("it asks to be woken in the past".to_owned()));
-    }
-    if let Some(pause) = pauses.into_iter().flatten().min() {
-        then.pass(pause.div_ceil(TICK) * TICK);
-        return Next::Goes(Box::new(then));
-    }
-    let trouble = restless(&then, conduct).or_else(|| undesired(&then, instances));
-    rests(&then, trouble)
+fn broken(promise: Promise, what: impl Into<String>) -> Broken {
+    Broken { promise, what: what.into() }
 }
 
-fn age(site: &Site, mark: &Mark) -> u64 {
-    site.switch.marks.get(mark).map_or(OLD, |since| site.switch.clock - since)
+fn play(site: &mut Site, conduct: &dyn Conduct, what: impl FnOnce(&mut Turn<'_>)) -> Came {
+    let mut turn = site.turn(conduct);
+    what(&mut turn);
+    turn.came
 }
 
-fn rests(site: &Site, trouble: Option<String>) -> Next {
+impl Came {
+    /// What is wrong whenever it happens.
+    pub(crate) fn trouble(&self) -> Option<Broken> {
+        if let Some((base, violation)) = self.refused.first() {
+            return Some(broken(Promise::SecondOpinion, format!("{base}: {violation}")));
+        }
+        if let Some((base, step)) = &self.unread {
+            return Some(broken(Promise::Fresh, format!("{step}: {base} was not read again")));
+        }
+        self.is_busy.then(|| broken(Promise::Rest, "the agent asks for the same again and again"))
+    }
+}
+
+/// The next thing that happens by itself, if there is one.
+fn next(site: &mut Site, stays: &Stays, conduct: &dyn Conduct) -> Option<Came> {
+    let agent = &site.agent;
+    let goes_on = |base: &&Base| stays.hangs.as_ref() != Some(*base) && conduct.waits_for(agent, base);
+    if let Some(base) = agent.reads.keys().find(goes_on).cloned() {
+        return Some(play(site, conduct, |turn| turn.read(&base)));
+    }
+    if let Some(base) = agent.steps.keys().find(goes_on).cloned() {
+        return Some(play(site, conduct, |turn| turn.step(&base, None)));
+    }
+    if agent.wants_lists || agent.lists.is_some() {
+        return Some(play(site, conduct, |turn| turn.look_at_engine()));
+    }
+    let at = agent.controller.next_wake()?;
+    let pause = at.saturating_sub(site.now()).max(Duration::from_nanos(1));
+    let ticks = pause.as_nanos().div_ceil(Duration::from_secs(TICK).as_nanos());
+    site.pass(u64::try_from(ticks).unwrap_or(u64::MAX) * TICK);
+    Some(play(site, conduct, |turn| turn.wake()))
+}
+
+fn rests(site: &Site, trouble: Option<Broken>) -> Outcome {
     let seen = &site.switch.observation;
     let left = fingerprint(&(&seen.images, &seen.containers, &seen.state));
-    Next::Rests(Outcome { left, trouble: trouble.map(Into::into) })
+    Outcome { left, trouble: trouble.map(Into::into) }
+}
+
+/// What is not as it is to be when nothing happens any more.
+fn unrest(site: &Site, stays: &Stays, conduct: &dyn Conduct, instances: &[(Instance, Base)]) -> Option<Broken> {
+    let agent = &site.agent;
+    if agent.published != agent.report() {
+        return Some(broken(Promise::Published, "the rows do not say what the report says"));
+    }
+    if let Some(hung) = &stays.hangs {
+        let others: Vec<_> = instances.iter().filter(|(_, base)| base != hung).cloned().collect();
+        return undesired(site, &others).map(|what| broken(Promise::Bulkheads, format!("{hung} hangs, and {what}")));
+    }
+    if agent.disk_is_full {
+        // What no rule keeps goes nevertheless; the rest waits.
+        return left_overs(site, instances).map(|what| broken(Promise::Rest, format!("the disk is full, and {what}")));
+    }
+    let (known, seen) = (agent.controller.observation(), &site.switch.observation);
+    if stays.hangs.is_none()
+        && (&known.images, &known.containers, &known.state) != (&seen.images, &seen.containers, &seen.state)
+    {
+        return Some(broken(Promise::Says, "what it tells people of rows, images and containers is not so"));
+    }
+    let unfinished = if !agent.is_idle() || !agent.controller.is_at_rest() {
+        Some("it is in the middle of something that nobody ends".to_owned())
+    } else if !agent.commands.is_empty() {
+        Some("a command is not answered".to_owned())
+    } else if !agent.controller.plan().is_empty() {
+        Some("nobody wakes it for what is left to do".to_owned())
+    } else {
+        restless(site, conduct)
+    };
+    unfinished.or_else(|| undesired(site, instances)).map(|what| broken(Promise::Rest, what))
 }
 
 /// Something that is found only when it is looked for much later, though nobody asks to be woken for it.
 fn restless(site: &Site, conduct: &dyn Conduct) -> Option<String> {
     let mut later = site.clone();
-    later.pass(OLD);
-    let memory = later.switch.memory.clone();
-    let look = later.look(conduct);
-    if !look.decision.plan.is_empty() {
+    later.pass(crate::agent::OLD);
+    let memory = later.agent.controller.memory().clone();
+    let _ = play(&mut later, conduct, |turn| turn.look());
+    if !later.agent.is_idle() || !later.agent.controller.plan().is_empty() {
         return Some("nobody wakes it for what is left to do".to_owned());
     }
-    (look.decision.memory != memory).then(|| "a further look changes the memory".to_owned())
+    (*later.agent.controller.memory() != memory).then(|| "a further look changes the memory".to_owned())
+}
+
+/// A unit whose promotion is due by what is there and what the agent has seen, and that neither hangs nor has failed.
+pub(crate) fn due(site: &Site, instances: &[(Instance, Base)]) -> Option<Base> {
+    let seen = &site.switch.observation;
+    let controller = &site.agent.controller;
+    let (memory, stamps) = (controller.memory(), controller.stamps());
+    let is_due = |base: &&Base| {
+        let members: Vec<&Instance> = instances.iter().filter(|(_, it)| it == *base).map(|(it, _)| it).collect();
+        let Some(image) = agreed(site, &members) else { return false };
+        let unit = memory.units.get(*base);
+        let has_failed = controller.failures().any(|(other, _)| other == *base);
+        let is_known = unit.is_some_and(|unit| {
+            unit.rolled_back.contains(&image) || unit.promoted.as_ref().is_some_and(|it| it.image == image)
+        });
+        let is_seen_for_long = members.iter().all(|member| {
+            let takeover = memory.instances.get(*member).and_then(|instance| instance.takeover.as_ref());
+            let stands = stands(seen, &site.switch, member);
+            match (stands, takeover) {
+                (None, _) => true,
+                (Some(stands), Some(takeover)) => {
+                    let is_same = takeover.key() == (stands.container, stands.started_at);
+                    is_same && !stamps.contains_key(&Mark::Takeover(takeover.mark(member)))
+                }
+                (Some(_), None) => false,
+            }
+        });
+        named(seen, base) != Some(image) && !is_known && is_seen_for_long && !has_failed
+    };
+    if controller.observation().memory_unsaved {
+        return None;
+    }
+    let mut bases = instances.iter().map(|(_, base)| base);
+    let agent = &site.agent;
+    let is_free = |base: &Base| !agent.steps.contains_key(base) && !agent.reads.contains_key(base);
+    bases.find(|base| is_free(base) && is_due(base)).cloned()
 }
 
 /// What is not as it is to be, by the reference's section 3: `latest`, the versions, the containers, and the disk.
@@ -168,7 +275,7 @@ fn undesired(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
     for base in bases {
         let members: Vec<&Instance> = instances.iter().filter(|(_, it)| it == base).map(|(it, _)| it).collect();
         let Some(image) = agreed(site, &members) else { continue };
-        let unit = switch.memory.units.get(base);
+        let unit = site.agent.controller.memory().units.get(base);
         if unit.is_some_and(|unit| unit.rolled_back.contains(&image)) {
             continue;
         }
@@ -191,13 +298,22 @@ fn undesired(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
                 return Some(format!("the stale container {} is left", member.container_name()));
             }
         }
-        if policy.cleanup && seen.kubernetes.connected != Some(false) {
-            if let Some(trouble) = left_over(site, base, &members, image) {
-                return Some(trouble);
-            }
+        if let Some(trouble) = left_over(site, base, &members, image) {
+            return Some(trouble);
         }
     }
     None
+}
+
+/// What is left on the disk of units whose promoted image runs.
+fn left_overs(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
+    instances.iter().find_map(|(_, base)| {
+        let members: Vec<&Instance> = instances.iter().filter(|(_, it)| it == base).map(|(it, _)| it).collect();
+        let image = agreed(site, &members)?;
+        let saved = site.agent.disk.memory.units.get(base)?;
+        let is_promoted = saved.promoted.as_ref().is_some_and(|promoted| promoted.image == image);
+        if is_promoted && saved.intention.is_none() { left_over(site, base, &members, image) } else { None }
+    })
 }
 
 /// The image that every instance runs that is up and to be owned by kube, if nothing forbids to promote it.
@@ -225,7 +341,11 @@ fn agreed(site: &Site, members: &[&Instance]) -> Option<ImageId> {
 fn left_over(site: &Site, base: &Base, members: &[&Instance], promoted: ImageId) -> Option<String> {
     let switch = &site.switch;
     let (seen, policy) = (&switch.observation, &switch.policy.global);
-    let unit = switch.memory.units.get(base)?;
+    let is_forbidden = !seen.config_initialized || seen.kubernetes.disabled || !policy.enabled || !policy.cleanup;
+    if is_forbidden || seen.kubernetes.connected == Some(false) {
+        return None;
+    }
+    let unit = site.agent.controller.memory().units.get(base)?;
     let lasts: Vec<_> = members.iter().filter_map(|member| site.row(member)?.last_version.get()).collect();
     let before = unit.previous.iter().take(usize::from(policy.keep_versions) - 1);
     let kept: Vec<_> = lasts.into_iter().chain(before.map(|proven| &proven.version)).chain(&policy.pin).collect();
@@ -236,7 +356,8 @@ fn left_over(site: &Site, base: &Base, members: &[&Instance], promoted: ImageId)
         let is_new = unit.images.get(id) == Some(&Arrival::During);
         let is_unread = image.version == ImageVersion::NotRead;
         let is_kept = image.declared_version().is_some_and(|version| kept.contains(&version));
-        let is_excused = is_used || is_new || is_unread || is_kept || seen.refused.contains(id);
+        let is_excused =
+            is_used || is_new || is_unread || is_kept || site.agent.controller.observation().refused.contains(id);
         if is_known && *id != promoted && named(seen, base) != Some(*id) && !is_excused {
             return Some(format!("{} is left on the disk", switch.labels.of(id)));
         }

@@ -1,12 +1,14 @@
 //! What is explored: which switch, which actors, and how often each of them may act.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use imgmgrd_decision::decide::fixtures::{Shape, Switch, base, local, on_asic, on_host};
 use imgmgrd_decision::decide::{Order, Owner};
-use imgmgrd_decision::domain::{Base, Instance};
+use imgmgrd_decision::domain::{Base, ImageId, Instance};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Disk};
 use crate::history::History;
 use crate::state::{Life, Reload, Site, State};
 
@@ -24,6 +26,8 @@ pub struct Scenario {
     pub kind: Kind,
     /// The versions that kube has run before the start, one promoted after the other; else everything runs locally.
     pub promoted: Vec<&'static str>,
+    /// The version that kube runs at the start, which the agent has not seen yet.
+    pub running: Option<&'static str>,
     /// What the registry has, for each instance's image name.
     pub offers: Vec<Offer>,
     /// What operators may do.
@@ -41,6 +45,8 @@ pub enum Kind {
     OneFeature,
     /// gnmi, owned by kube, beside gnmi-watchdog, whose image name begins with gnmi's.
     NearNames,
+    /// telemetry and snmp: two units.
+    TwoFeatures,
     /// bgp0 and bgp1, which share an image.
     TwoAsics(Shape),
 }
@@ -116,10 +122,14 @@ pub struct Left {
     pub reboots: u8,
     /// The agent dies and is started again.
     pub crashes: u8,
-    /// A call fails, or is done and its answer lost.
+    /// A call or a reading fails, or a call is done and its answer lost.
     pub faults: u8,
-    /// The rows are read later than the engine.
+    /// A reading takes long, the rows are read later than the engine, or 300 s pass while something is under way.
     pub delays: u8,
+    /// The memory cannot be saved for a while.
+    pub unsaved: u8,
+    /// Redis refuses writes for a while.
+    pub refusals: u8,
 }
 
 impl fmt::Display for Left {
@@ -138,6 +148,8 @@ impl fmt::Display for Left {
             crashes,
             faults,
             delays,
+            unsaved,
+            refusals,
         } = self;
         let all = [
             (upgrades, "upgrades"),
@@ -152,6 +164,8 @@ impl fmt::Display for Left {
             (crashes, "crashes"),
             (faults, "faults"),
             (delays, "delays"),
+            (unsaved, "full disks"),
+            (refusals, "refusals"),
         ];
         let bounds = all.iter().filter(|(count, _)| **count > 0).map(|(count, what)| format!("{what} {count}"));
         f.write_str(&bounds.collect::<Vec<_>>().join(", "))
@@ -165,6 +179,9 @@ impl Scenario {
         match self.kind {
             Kind::OneFeature => vec![(on_host("telemetry"), base("docker-sonic-telemetry"))],
             Kind::NearNames => vec![(on_host("gnmi"), base("docker-sonic-gnmi"))],
+            Kind::TwoFeatures => {
+                vec![(on_host("telemetry"), base("docker-sonic-telemetry")), (on_host("snmp"), base("docker-snmp"))]
+            }
             Kind::TwoAsics(_) => (0..2).map(|number| (on_asic("bgp", number), base("docker-fpm-frr"))).collect(),
         }
     }
@@ -181,6 +198,9 @@ impl Scenario {
                 switch.local_start(&on_host("gnmi-watchdog"), &image);
                 switch
             }
+            Kind::TwoFeatures => {
+                Switch::new().feature("telemetry", "docker-sonic-telemetry").feature("snmp", "docker-snmp")
+            }
             Kind::TwoAsics(shape) => {
                 let mut switch = Switch::new().feature("bgp", "docker-fpm-frr").asics(2);
                 switch.shape = shape;
@@ -193,7 +213,8 @@ impl Scenario {
             switch.local_start(instance, &image);
             switch.set_owner(instance.feature.as_str(), Owner::Kube);
         }
-        let mut site = Site { switch, agent: Agent::default() };
+
+        let mut site = Site { switch, agent: Agent::new(Disk::default(), BTreeMap::new()) };
         site.settle_ages();
         State {
             site,
@@ -219,14 +240,23 @@ pub enum Reach {
     FellBack,
     /// An operator has rolled back.
     RolledBack,
-    /// A call that came too late was refused, or failed.
+    /// A call has failed.
     Refused,
+    /// The memory could not be saved.
+    Unsaved,
 }
 
 impl Reach {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Promoted, Self::PromotedAgain, Self::CleanedUp, Self::FellBack, Self::RolledBack, Self::Refused];
+    pub const ALL: [Self; 7] = [
+        Self::Promoted,
+        Self::PromotedAgain,
+        Self::CleanedUp,
+        Self::FellBack,
+        Self::RolledBack,
+        Self::Refused,
+        Self::Unsaved,
+    ];
 
     /// In words.
     #[must_use]
@@ -237,7 +267,8 @@ impl Reach {
             Self::CleanedUp => "the image that came with SONiC is cleaned up",
             Self::FellBack => "systemd starts a promoted image",
             Self::RolledBack => "an operator rolls back",
-            Self::Refused => "a call is refused or fails",
+            Self::Refused => "a call fails",
+            Self::Unsaved => "the memory cannot be saved",
         }
     }
 
@@ -248,7 +279,14 @@ impl Reach {
         let (site, history) = (&state.site, &state.history);
         match self {
             Self::Promoted => history.promoted.contains_key(base),
-            Self::PromotedAgain => history.previous.contains_key(base) && !history.pulled.is_empty(),
+            Self::PromotedAgain => {
+                let runs = |image: &ImageId| {
+                    let mut containers = site.switch.observation.containers.values();
+                    containers.any(|it| it.image == *image && it.kubelet.is_some() && it.status.is_alive())
+                };
+                let has_changed = history.previous.contains_key(base) && !history.pulled.is_empty();
+                has_changed && history.promoted.get(base).is_some_and(runs)
+            }
             Self::CleanedUp => !site.switch.observation.images.contains_key(&local(base.as_str(), LOCAL).id()),
             Self::FellBack => {
                 let local = site.local(instance).filter(|local| site.runs(local));
@@ -256,11 +294,8 @@ impl Reach {
                 image.is_some() && image.as_ref() == history.promoted.get(base)
             }
             Self::RolledBack => history.is_rollback.contains(base),
-            Self::Refused => {
-                let execution = site.agent.execution.as_ref();
-                let has_failed = site.switch.memory.units.get(base).is_some_and(|unit| unit.error.is_some());
-                has_failed || execution.is_some_and(|it| !it.skipped.is_empty() || !it.refused.is_empty())
-            }
+            Self::Refused => site.agent.controller.failures().next().is_some(),
+            Self::Unsaved => site.agent.controller.observation().memory_unsaved,
         }
     }
 }

@@ -18,11 +18,14 @@ pub enum Size {
 #[must_use]
 pub fn scenarios(size: Size) -> Vec<Scenario> {
     let large = |small: u8, large: u8| if size == Size::Large { large } else { small };
+    // In the small bounds, some begin with the new version running.
+    let runs = |version| if size == Size::Large { None } else { Some(version) };
     let one = Scenario {
         name: "first",
         about: "kube takes over from local, and the version that came with SONiC is cleaned up; the agent dies",
         kind: Kind::OneFeature,
         promoted: Vec::new(),
+        running: None,
         offers: vec![offer("1"), offer("2")],
         operations: Vec::new(),
         bounds: Left { upgrades: large(1, 2), pulls: large(1, 2), crashes: 1, ..Left::default() },
@@ -42,17 +45,67 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
         upgrade.clone(),
         Scenario {
             name: "faults",
-            about: "calls fail, or are done and their answers lost; rows are read later than the engine",
-            bounds: Left {
-                upgrades: 1,
-                pulls: 1,
-                crashes: 1,
-                faults: large(1, 2),
-                delays: large(1, 2),
-                ..Left::default()
-            },
+            about: "calls and readings fail, or are done and their answers lost; the agent dies",
+            running: Some("3"),
+            offers: Vec::new(),
+            bounds: Left { crashes: 1, faults: large(1, 2), delays: large(0, 1), ..Left::default() },
             reaches: vec![Reach::PromotedAgain, Reach::Refused],
             ..upgrade.clone()
+        },
+        Scenario {
+            name: "late",
+            about: "readings take long, rows are read later than the engine, calls hang, and meanwhile something happens",
+            running: Some("3"),
+            offers: Vec::new(),
+            bounds: Left { delays: large(1, 2), mishaps: 1, crashes: large(0, 1), ..Left::default() },
+            reaches: vec![Reach::PromotedAgain],
+            ..upgrade.clone()
+        },
+        Scenario {
+            name: "unsaved",
+            about: "the memory cannot be saved for a while, and in the larger bounds Redis refuses writes; the agent dies",
+            running: Some("3"),
+            offers: Vec::new(),
+            bounds: Left { unsaved: 1, refusals: large(0, 1), crashes: 1, ..Left::default() },
+            reaches: vec![Reach::PromotedAgain, Reach::Unsaved],
+            ..upgrade.clone()
+        },
+        Scenario {
+            name: "refused",
+            about: "Redis refuses writes, for a while",
+            running: Some("3"),
+            offers: Vec::new(),
+            bounds: Left { mishaps: 1, refusals: 1, ..Left::default() },
+            reaches: vec![Reach::PromotedAgain],
+            ..upgrade.clone()
+        },
+        Scenario {
+            name: "two-units",
+            about: "telemetry and snmp are upgraded at once; a call or a reading of one fails, or hangs",
+            kind: Kind::TwoFeatures,
+            running: Some("2"),
+            promoted: vec!["1"],
+            offers: Vec::new(),
+            bounds: Left { delays: 1, faults: large(0, 1), ..Left::default() },
+            reaches: vec![Reach::PromotedAgain],
+            ..one.clone()
+        },
+        Scenario {
+            name: "two-owners",
+            about: "telemetry and snmp are upgraded at once; an operator changes what holds for telemetry meanwhile",
+            kind: Kind::TwoFeatures,
+            running: Some("2"),
+            promoted: vec!["1"],
+            offers: Vec::new(),
+            operations: vec![
+                Operation::SetOwner(Owner::Local),
+                Operation::Disable(true),
+                Operation::Pin("1"),
+                Operation::Order(Order::Promote),
+            ],
+            bounds: Left { delays: large(0, 1), operations: 1, ..Left::default() },
+            reaches: Vec::new(),
+            ..one.clone()
         },
         Scenario {
             name: "mishaps",
@@ -72,7 +125,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             name: "rebuilt",
             about: "images of the same version: the local one's from the registry, one built again; the kubelet collects",
             offers: vec![offer(LOCAL), offer("1"), rebuilt("1")],
-            bounds: Left { upgrades: 1, pulls: 3, collects: 1, crashes: large(0, 1), ..Left::default() },
+            bounds: Left { upgrades: 1, pulls: 3, collects: large(0, 1), ..Left::default() },
             reaches: vec![Reach::Promoted, Reach::CleanedUp],
             ..one.clone()
         },
@@ -86,6 +139,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
         },
         Scenario {
             name: "orders",
+            running: Some("3"),
             about: "an operator promotes, rolls back, changes the owner, moves latest",
             operations: vec![
                 Operation::Order(Order::Promote),
@@ -96,12 +150,26 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
                 Operation::TagLatest("3"),
                 Operation::UntagLatest,
             ],
-            bounds: Left { upgrades: 1, pulls: 1, operations: large(1, 2), crashes: 1, ..Left::default() },
+            bounds: Left { operations: 2, crashes: large(0, 1), ..Left::default() },
+            reaches: vec![Reach::PromotedAgain, Reach::RolledBack],
+            ..upgrade.clone()
+        },
+        Scenario {
+            name: "orders-killed",
+            about: "an operator promotes or rolls back, and the agent dies in the middle of it",
+            running: Some("3"),
+            operations: vec![
+                Operation::Order(Order::Promote),
+                Operation::Order(Order::Rollback { from: None }),
+                Operation::TagLatest("3"),
+            ],
+            bounds: Left { operations: large(1, 2), crashes: 1, ..Left::default() },
             reaches: vec![Reach::PromotedAgain, Reach::RolledBack],
             ..upgrade.clone()
         },
         Scenario {
             name: "policy",
+            running: Some("3"),
             about: "an operator changes the policy, pins a version, tags it locally; Kubernetes is disabled or away",
             operations: vec![
                 Operation::Enable(false),
@@ -116,7 +184,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
                 Operation::Connect(false),
                 Operation::Connect(true),
             ],
-            bounds: Left { upgrades: 1, pulls: 1, operations: 2, crashes: large(0, 1), ..Left::default() },
+            bounds: Left { operations: 2, crashes: large(0, 1), delays: large(0, 1), ..Left::default() },
             reaches: vec![Reach::PromotedAgain],
             ..upgrade.clone()
         },
@@ -137,14 +205,28 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
         Scenario {
             name: "deleted",
             about: "somebody deletes the STATE_DB row",
-            bounds: Left { upgrades: 1, pulls: 1, deletions: 1, crashes: large(0, 1), ..Left::default() },
+            running: runs("3"),
+            bounds: Left {
+                upgrades: large(0, 1),
+                pulls: large(0, 1),
+                deletions: 1,
+                crashes: large(0, 1),
+                ..Left::default()
+            },
             reaches: vec![Reach::PromotedAgain],
             ..upgrade.clone()
         },
         Scenario {
             name: "reboot",
             about: "the switch reboots, with or without what was not synced; systemd starts what latest names",
-            bounds: Left { upgrades: large(1, 2), pulls: 1, reboots: 1, crashes: large(0, 1), ..Left::default() },
+            running: runs("3"),
+            bounds: Left {
+                upgrades: large(0, 1),
+                pulls: large(0, 1),
+                reboots: 1,
+                crashes: large(0, 1),
+                ..Left::default()
+            },
             reaches: vec![Reach::PromotedAgain, Reach::FellBack],
             ..upgrade.clone()
         },
@@ -152,7 +234,8 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             name: "asics",
             about: "bgp0 and bgp1 share an image, with rows in their namespaces",
             kind: Kind::TwoAsics(Shape::Namespace),
-            bounds: Left { upgrades: 2, pulls: 1, crashes: large(0, 1), ..Left::default() },
+            running: runs("1"),
+            bounds: Left { upgrades: large(0, 2), pulls: large(0, 1), mishaps: large(1, 0), ..Left::default() },
             reaches: vec![Reach::Promoted, Reach::CleanedUp],
             ..one.clone()
         },
@@ -160,9 +243,10 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             name: "asics-again",
             about: "bgp0 and bgp1 are upgraded, one after the other; rows on the host",
             kind: Kind::TwoAsics(Shape::Host),
-            bounds: Left { upgrades: large(1, 2), pulls: 1, crashes: large(1, 0), ..Left::default() },
+            running: runs("3"),
+            bounds: Left { upgrades: large(0, 1), pulls: large(0, 1), crashes: 1, ..Left::default() },
             // Not while the instances are on different images.
-            reaches: if size == Size::Large { vec![Reach::PromotedAgain] } else { Vec::new() },
+            reaches: if size == Size::Large { Vec::new() } else { vec![Reach::PromotedAgain] },
             ..upgrade.clone()
         },
         Scenario {

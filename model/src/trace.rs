@@ -5,8 +5,8 @@ use std::fmt::Write;
 use imgmgrd_decision::decide::ContainerStatus;
 use stateright::Path;
 
-use crate::action::Action;
-use crate::explore::{Exploration, next_call};
+use crate::action::{Action, Doing};
+use crate::explore::Exploration;
 use crate::state::State;
 
 /// The way to a state, action by action.
@@ -24,15 +24,14 @@ pub(crate) fn of(model: &Exploration, path: Path<State, Action>) -> String {
         shown = facts;
         if let Some(action) = action {
             write!(text, "{:4}. {}", number + 1, action.words(&model.instances)).unwrap_or_default();
-            if let (Action::Step | Action::StepFails | Action::StepUnanswered, Some((_, step))) =
-                (&action, next_call(&state))
-            {
-                write!(text, ": {}", labelled(&state, &step.to_string())).unwrap_or_default();
+            if let Action::Agent(Doing::Step(base) | Doing::StepFails(base) | Doing::StepUnanswered(base)) = &action {
+                let step = state.site.agent.steps.get(base).map(ToString::to_string).unwrap_or_default();
+                write!(text, ": {}", labelled(&state, &step)).unwrap_or_default();
             }
             text.push('\n');
         }
         if number == last {
-            let trouble = model.trouble(&state).map(|trouble| format!("left alone from here: {trouble}"));
+            let trouble = model.trouble(&state).map(|trouble| format!("from here: {trouble}"));
             let what = state.broken.as_ref().map(ToString::to_string).or(trouble).unwrap_or_default();
             writeln!(text, "      => {}", labelled(&state, &what)).unwrap_or_default();
         }
@@ -80,7 +79,7 @@ fn facts(state: &State) -> Vec<String> {
     if !seen.config_initialized {
         facts.push("CONFIG_DB is being loaded".to_owned());
     }
-    for (base, unit) in &switch.memory.units {
+    for (base, unit) in &state.site.agent.controller.memory().units {
         let image = |image: &imgmgrd_decision::domain::ImageId| switch.labels.of(image);
         let of = |promotion: &Option<imgmgrd_decision::decide::Promotion>| {
             promotion.as_ref().map_or_else(|| "-".to_owned(), |promotion| image(&promotion.image))
@@ -96,26 +95,35 @@ fn facts(state: &State) -> Vec<String> {
         let known: Vec<_> = unit.images.iter().map(|(id, arrival)| format!("{} {arrival:?}", image(id))).collect();
         facts.push(format!("memory {base}: images {}", known.join(", ")));
     }
-    for (instance, memory) in &switch.memory.instances {
+    for (instance, memory) in &state.site.agent.controller.memory().instances {
         let takeover = memory.takeover.as_ref().map_or_else(
             || "none".to_owned(),
             |takeover| {
                 let mark = imgmgrd_decision::decide::Mark::Takeover(takeover.mark(instance));
-                let age =
-                    switch.marks.get(&mark).map_or_else(|| "old".to_owned(), |at| format!("{} s", switch.clock - at));
+                let stamps = state.site.agent.controller.stamps();
+                let age = stamps.get(&mark).map(|at| (state.site.now() - *at).as_secs());
+                let age = age.map_or_else(|| "old".to_owned(), |age| format!("{age} s"));
                 format!("{} ({}), since {age}", takeover.version, takeover.container.short())
             },
         );
         let failed = memory.failed.as_ref().map_or_else(String::new, |failed| format!(", failed {}", failed.version));
         facts.push(format!("memory {}: takeover {takeover}{failed}", instance.container_name()));
     }
-    if let Some(execution) = &state.site.agent.execution {
-        let steps: Vec<String> = execution.steps().map(|step| labelled(state, &step.to_string())).collect();
-        facts.push(match state.site.agent.has_begun {
-            false => format!("agent is about to\n            {}", steps.join("\n            ")),
-            true => format!("agent goes on, {} left of its plan", steps.len()),
-        });
+    let agent = &state.site.agent;
+    for (base, step) in &agent.steps {
+        facts.push(format!("agent has called for {base}: {}", labelled(state, &step.to_string())));
     }
+    for (base, actions) in &agent.controller.plan().units {
+        for action in actions {
+            let steps: Vec<String> = action.steps.iter().map(|step| labelled(state, &step.to_string())).collect();
+            facts.push(format!("plan {base}: {}: {}", action.purpose, steps.join("; ")));
+        }
+    }
+    facts.extend(agent.reads.keys().map(|base| format!("agent reads {base} again")));
+    facts.extend(agent.wants_lists.then(|| "agent waits for the engine's lists".to_owned()));
+    facts.extend(agent.disk_is_full.then(|| "the agent's disk is full".to_owned()));
+    facts.extend(agent.redis_refuses.then(|| "Redis refuses writes".to_owned()));
+    facts.extend(agent.controller.failures().map(|(base, why)| format!("error {base}: {}", labelled(state, why))));
     facts
 }
 

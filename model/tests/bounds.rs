@@ -1,6 +1,6 @@
 //! Every scenario, explored within the bounds of every change.
 
-use imgmgrd_model::agent::Faithful;
+use imgmgrd_model::conduct::Faithful;
 use imgmgrd_model::explore::Exploration;
 use imgmgrd_model::scenarios::{Size, scenarios};
 
@@ -31,10 +31,16 @@ scenarios! {
     first = "first",
     upgrade = "upgrade",
     faults = "faults",
+    late = "late",
+    unsaved = "unsaved",
+    refused = "refused",
+    two_units = "two-units",
+    two_owners = "two-owners",
     mishaps = "mishaps",
     rebuilt = "rebuilt",
     rebuilt_again = "rebuilt-again",
     orders = "orders",
+    orders_killed = "orders-killed",
     policy = "policy",
     reload = "reload",
     deleted = "deleted",

@@ -1,8 +1,13 @@
 //! Bugs that are put in on purpose: each must be caught, by the promise that it breaks, with a way to it in words.
 
+use std::time::Duration;
+
+use imgmgrd_decision::controller::{Controller, Event, Reading};
 use imgmgrd_decision::decide::fixtures::{Refusal, Switch};
-use imgmgrd_decision::decide::{Memory, Observation, Plan, Purpose, Step};
-use imgmgrd_model::agent::{Conduct, Faithful};
+use imgmgrd_decision::decide::{Container, Observation, Purpose, Step};
+use imgmgrd_decision::domain::{Base, ContainerId};
+use imgmgrd_model::agent::{Agent, Answer};
+use imgmgrd_model::conduct::{Conduct, Faithful};
 use imgmgrd_model::explore::Exploration;
 use imgmgrd_model::promises::Promise;
 use imgmgrd_model::scenario::{Left, Scenario};
@@ -34,6 +39,8 @@ const NOTHING: Left = Left {
     crashes: 0,
     faults: 0,
     delays: 0,
+    unsaved: 0,
+    refusals: 0,
 };
 
 /// One upgrade.
@@ -122,17 +129,25 @@ fn near_names() -> Scenario {
 struct CleansUpFirst;
 
 impl Conduct for CleansUpFirst {
-    fn arrange(&self, mut plan: Plan) -> Plan {
-        for actions in plan.units.values_mut() {
-            actions.sort_by_key(|action| !matches!(action.purpose, Purpose::RemoveImage(_)));
-        }
-        plan
+    fn begins(&self, agent: &Agent) -> Option<(Base, Step)> {
+        removal(agent, |_, promotes| promotes)
     }
+}
+
+/// The first removal of an image that is planned of a unit of which `is_it`, given whether it is to be promoted.
+fn removal(agent: &Agent, is_it: impl Fn(&Base, bool) -> bool) -> Option<(Base, Step)> {
+    let mut units = agent.controller.plan().units.iter();
+    units.find_map(|(base, actions)| {
+        let promotes = actions.iter().any(|action| matches!(action.purpose, Purpose::Promote(_)));
+        let removal = actions.iter().find(|action| matches!(action.purpose, Purpose::RemoveImage(_)))?;
+        let step = removal.steps.first().filter(|_| is_it(base, promotes))?;
+        Some((base.clone(), step.clone()))
+    })
 }
 
 #[test]
 fn a_clean_up_before_the_promotion() {
-    let trace = caught("upgrade", UPGRADE, CleansUpFirst, Promise::Fallback);
+    let trace = caught("faults", NOTHING, CleansUpFirst, Promise::Fallback);
     assert!(trace.contains("the last version is gone"), "{trace}");
 }
 
@@ -140,12 +155,23 @@ fn a_clean_up_before_the_promotion() {
 struct DoesNotSeeRestarts;
 
 impl Conduct for DoesNotSeeRestarts {
-    fn see(&self, memory: &Memory, observation: &mut Observation) {
-        for takeover in memory.instances.values().filter_map(|instance| instance.takeover.as_ref()) {
-            let container = observation.containers_mut().get_mut(&takeover.container);
-            if let Some(details) = container.and_then(|container| container.details.as_mut()) {
-                details.started_at = takeover.started_at.clone();
+    fn see(&self, controller: &Controller, event: &mut Event) {
+        let hide = |id: &ContainerId, container: &mut Container| {
+            let known = controller.memory().instances.values().filter_map(|instance| instance.takeover.as_ref());
+            let started_at = known.filter(|takeover| takeover.container == *id).map(|it| it.started_at.clone()).next();
+            if let (Some(details), Some(started_at)) = (&mut container.details, started_at) {
+                details.started_at = started_at;
             }
+        };
+        match event {
+            Event::Engine(snapshot) => {
+                let containers = std::sync::Arc::make_mut(&mut snapshot.containers);
+                containers.iter_mut().for_each(|(id, container)| hide(id, container));
+            }
+            Event::Read { reading: Ok(reading), .. } => {
+                reading.containers.iter_mut().for_each(|(id, container)| hide(id, container));
+            }
+            _ => {}
         }
     }
 
@@ -156,7 +182,7 @@ impl Conduct for DoesNotSeeRestarts {
 
 #[test]
 fn a_restart_that_does_not_start_the_wait_over() {
-    let trace = caught("first", Left { mishaps: 2, ..UPGRADE }, DoesNotSeeRestarts, Promise::Proven);
+    let trace = caught("faults", Left { mishaps: 2, ..NOTHING }, DoesNotSeeRestarts, Promise::Proven);
     assert!(trace.contains("has not run it long enough"), "{trace}");
 }
 
@@ -175,11 +201,11 @@ impl Conduct for TrustsTheProof {
 
 #[test]
 fn a_proof_that_is_not_looked_at_again() {
-    let trace = caught("first", Left { mishaps: 2, ..UPGRADE }, TrustsTheProof, Promise::Proven);
+    let trace = caught("faults", Left { mishaps: 2, ..NOTHING }, TrustsTheProof, Promise::Proven);
     assert!(trace.contains("no container has run long enough"), "{trace}");
 }
 
-/// The memory is saved when the plan is carried out, not before.
+/// The memory is saved some time, not before the first step.
 struct SavesLate;
 
 impl Conduct for SavesLate {
@@ -190,23 +216,33 @@ impl Conduct for SavesLate {
 
 #[test]
 fn a_memory_that_is_saved_after_the_first_step() {
-    caught("orders", Left { operations: 1, crashes: 1, ..NOTHING }, SavesLate, Promise::Crash);
+    caught("orders", Left { operations: 1, ..NOTHING }, SavesLate, Promise::Saved);
 }
 
-/// A write of versions expects the row as a look in between has read it, not as the plan was made from it. This one
-/// was in the agent until the model found it.
-struct ExpectsWhatIsThere;
+/// What was saved is not read at the start.
+struct Forgets;
 
-impl Conduct for ExpectsWhatIsThere {
-    fn expects_rows_as_last_read(&self) -> bool {
-        true
+impl Conduct for Forgets {
+    fn remembers(&self) -> bool {
+        false
     }
+}
 
+#[test]
+fn a_memory_that_a_crash_wipes() {
+    caught("orders", Left { operations: 1, crashes: 1, ..NOTHING }, Forgets, Promise::Crash);
+}
+
+/// A write of versions is not conditional on the row's container.
+struct WritesToAnyRow;
+
+impl Conduct for WritesToAnyRow {
     fn carry_out(&self, switch: &mut Switch, step: &Step) -> Result<(), Refusal> {
         let mut step = step.clone();
         if let Step::RecordVersions { row, container_id, .. } = &mut step {
-            let now = switch.observation.state.get(row);
-            now.into_iter().for_each(|now| container_id.clone_from(&now.container_id));
+            if let Some(row) = switch.observation.state.get(row) {
+                container_id.clone_from(&row.container_id);
+            }
         }
         switch.step(&step)
     }
@@ -214,7 +250,7 @@ impl Conduct for ExpectsWhatIsThere {
 
 #[test]
 fn versions_for_a_row_that_is_about_another_container_by_now() {
-    let trace = caught("first", Left { mishaps: 1, ..UPGRADE }, ExpectsWhatIsThere, Promise::Rows);
+    let trace = caught("faults", Left { mishaps: 1, ..NOTHING }, WritesToAnyRow, Promise::Rows);
     assert!(trace.contains("its versions were overwritten"), "{trace}");
 }
 
@@ -229,22 +265,31 @@ impl Conduct for RemovesNothing {
 
 #[test]
 fn a_clean_up_that_never_ends() {
-    let trace = caught("upgrade", UPGRADE, RemovesNothing, Promise::Rest);
+    let trace = caught("faults", NOTHING, RemovesNothing, Promise::Rest);
     assert!(trace.contains("always something left to do"), "{trace}");
+}
+
+/// Changes the rows that the agent sees.
+fn alter(event: &mut Event, change: impl Fn(&mut Observation)) {
+    match event {
+        Event::Rows(rows) => change(&mut rows.observation),
+        Event::Read { reading: Ok(reading), .. } => change(&mut reading.rows.observation),
+        _ => {}
+    }
 }
 
 /// The clean-up is forgotten.
 struct NeverCleansUp;
 
 impl Conduct for NeverCleansUp {
-    fn see(&self, _: &Memory, observation: &mut Observation) {
-        observation.kubernetes.connected = Some(false);
+    fn see(&self, _: &Controller, event: &mut Event) {
+        alter(event, |observation| observation.kubernetes.connected = Some(false));
     }
 }
 
 #[test]
 fn an_image_that_is_left() {
-    let trace = caught("upgrade", UPGRADE, NeverCleansUp, Promise::Rest);
+    let trace = caught("faults", NOTHING, NeverCleansUp, Promise::Rest);
     assert!(trace.contains("is left on the disk"), "{trace}");
 }
 
@@ -252,12 +297,127 @@ fn an_image_that_is_left() {
 struct DoesNotHold;
 
 impl Conduct for DoesNotHold {
-    fn see(&self, _: &Memory, observation: &mut Observation) {
-        observation.kubernetes.disabled = false;
+    fn see(&self, _: &Controller, event: &mut Event) {
+        alter(event, |observation| observation.kubernetes.disabled = false);
     }
 }
 
 #[test]
 fn a_promotion_while_kubernetes_is_disabled() {
-    caught("policy", Left { operations: 1, ..UPGRADE }, DoesNotHold, Promise::HeldBack);
+    caught("policy", Left { operations: 1, ..NOTHING }, DoesNotHold, Promise::HeldBack);
+}
+
+/// One unit at a time: what comes of the others is not looked at before.
+struct OneAtATime;
+
+impl Conduct for OneAtATime {
+    fn waits_for(&self, agent: &Agent, base: &Base) -> bool {
+        agent.steps.keys().chain(agent.reads.keys()).min() == Some(base)
+    }
+
+    fn answers(&self, agent: &Agent) -> Option<Answer> {
+        (!agent.steps.is_empty() || !agent.reads.is_empty()).then_some(Answer::Late)
+    }
+}
+
+#[test]
+fn a_hung_call_that_holds_up_another_unit() {
+    let trace = caught("two-units", NOTHING, OneAtATime, Promise::Bulkheads);
+    assert!(trace.contains("docker-snmp hangs"), "{trace}");
+}
+
+/// A removal is begun while another unit is to be promoted.
+struct RemovesAtOnce;
+
+impl Conduct for RemovesAtOnce {
+    fn begins(&self, agent: &Agent) -> Option<(Base, Step)> {
+        let mut units = agent.controller.plan().units.values();
+        let due = units.any(|actions| actions.iter().any(|action| matches!(action.purpose, Purpose::Promote(_))));
+        removal(agent, |base, promotes| due && !promotes && !agent.steps.contains_key(base))
+    }
+}
+
+#[test]
+fn a_removal_while_a_promotion_is_due() {
+    let trace = caught("two-units", NOTHING, RemovesAtOnce, Promise::PromotionsFirst);
+    assert!(trace.contains("is due"), "{trace}");
+}
+
+/// The rows are those of the last look, not read again.
+struct ReadsNothingAgain;
+
+impl Conduct for ReadsNothingAgain {
+    fn reading(&self, controller: &Controller, reading: Reading) -> Reading {
+        let mut reading = reading;
+        reading.rows.observation = controller.observation().clone();
+        reading
+    }
+}
+
+#[test]
+fn rows_as_of_the_last_look() {
+    let trace = caught("two-owners", Left { operations: 1, ..NOTHING }, ReadsNothingAgain, Promise::Fresh);
+    assert!(trace.contains("it is not kube's"), "{trace}");
+}
+
+/// A memory that cannot be saved ends the round before anything is published.
+struct SavesOrStops;
+
+impl Conduct for SavesOrStops {
+    fn publishes(&self, agent: &Agent) -> bool {
+        !agent.disk_is_full
+    }
+}
+
+#[test]
+fn rows_that_stay_as_they_are_when_the_disk_is_full() {
+    caught("unsaved", Left { unsaved: 1, ..NOTHING }, SavesOrStops, Promise::Published);
+}
+
+/// A write that Redis refuses is taken for done.
+struct PublishesOnce;
+
+impl Conduct for PublishesOnce {
+    fn takes_refused_for_done(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_refused_row_that_nobody_writes_again() {
+    caught("refused", Left { refusals: 1, ..NOTHING }, PublishesOnce, Promise::Published);
+}
+
+/// Lists that were asked for before a step are taken for newer than it.
+struct TakesOldForNew;
+
+impl Conduct for TakesOldForNew {
+    fn began(&self, _: Duration, now: Duration) -> Duration {
+        now
+    }
+}
+
+#[test]
+fn an_old_list_that_is_taken_for_a_new_one() {
+    let trace = caught("late", Left { delays: 1, ..NOTHING }, TakesOldForNew, Promise::Says);
+    assert!(trace.contains("is not so"), "{trace}");
+}
+
+/// What `latest` is is not read back before a command is answered.
+struct RecallsLatest;
+
+impl Conduct for RecallsLatest {
+    fn reading(&self, controller: &Controller, reading: Reading) -> Reading {
+        let images = &controller.observation().images;
+        let base: Option<&Base> = controller.report().units.keys().next();
+        let latest = base.and_then(imgmgrd_decision::domain::Reference::latest);
+        let named = images.iter().find(|(_, image)| latest.as_ref().is_some_and(|it| image.references.contains(it)));
+        Reading { latest: named.map(|(id, _)| *id), ..reading }
+    }
+}
+
+#[test]
+fn a_command_that_is_answered_without_reading_back() {
+    let trace = caught("orders", Left { operations: 2, ..NOTHING }, RecallsLatest, Promise::Says);
+    assert!(trace.contains("it was answered that latest is"), "{trace}");
 }

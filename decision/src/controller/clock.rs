@@ -1,9 +1,11 @@
 //! For a model, whose clock stands still: times are moved back instead, and what no rule tells apart takes the same form.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Controller, Retry};
+use super::{Asked, Controller, Retry};
+use crate::decide::Reason;
 
 impl Controller {
     /// Moves all times back, as if the clock had gone on by so much. What is older than `oldest` is all the same.
@@ -24,6 +26,7 @@ impl Controller {
         now: Duration,
         long: Duration,
     ) {
+        self.forget_reasons();
         self.stamps.values_mut().for_each(|stamp| *stamp = Duration::from_secs(stamp.as_secs()));
         for due in self.retries().filter_map(Retry::time) {
             *due = Duration::from_millis(u64::try_from(due.as_millis()).unwrap_or(u64::MAX)).max(now);
@@ -47,6 +50,23 @@ impl Controller {
             }
             let age = if number < old { long } else { Duration::ZERO };
             **at = now.saturating_sub(age + Duration::from_nanos(rank));
+        }
+    }
+
+    /// Whether every command that is not answered was decided on, and is remembered.
+    pub fn has_taken_commands(&self) -> bool {
+        !self.units.values().any(|unit| matches!(unit.command, Some(Asked::Pending(_))))
+    }
+
+    /// Forgets what the report says to people only: how old things were when it was made, among others.
+    fn forget_reasons(&mut self) {
+        let report = Arc::make_mut(&mut self.report);
+        for told in report.instances.values_mut() {
+            (told.observing, told.ended, told.reason) = (None, None, Reason::Promoted);
+        }
+        for unit in report.units.values_mut() {
+            (unit.clean_up_waits, unit.settled) = (None, None);
+            unit.images.clear();
         }
     }
 

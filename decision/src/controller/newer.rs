@@ -87,7 +87,7 @@ fn take_in(request: &ReadRequest, seen: &Seen, observation: &mut Observation) {
         containers.retain(|id, container| !is_asked(id, &container.name));
         containers.extend(seen.containers.iter().map(|(id, container)| (*id, container.clone())));
     }
-    // An image that no list has shown yet comes with the next.
+    // An image that a later list does not show any more names nothing.
     if seen.latest.is_none_or(|image| observation.images.contains_key(&image)) {
         point(&request.latest, seen.latest.as_ref(), observation);
     }

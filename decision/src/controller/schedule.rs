@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::event::{Acted, Effect, Reading, Rows};
 use super::newer::{News, Seen};
-use super::unit::{Asked, Lane, Unit, UnitState, lane};
+use super::unit::{Lane, Unit, UnitState, lane};
 use super::{Controller, Engine, removed, wake_at};
 use crate::decide::{Action, Purpose};
 use crate::domain::{Base, IteratorExt as _};
@@ -102,7 +102,7 @@ impl Controller {
             return;
         }
         let is_idle = |base: &Base| self.units.get(base).is_none_or(|unit| unit.state == UnitState::Idle);
-        let asked = self.units.iter().filter(|(_, unit)| matches!(unit.command, Some(Asked::Pending(_))));
+        let asked = self.units.iter().filter(|(_, unit)| unit.command.is_some());
         let mut promotions: BTreeSet<Base> =
             asked.map(|(base, _)| base).filter(|base| is_idle(base)).cloned().ordered();
         let mut removals = Vec::new();
@@ -166,7 +166,11 @@ impl Controller {
             self.take_rows(rows);
         }
         if latest.is_some_and(|image| !self.observation.images.contains_key(&image)) {
-            self.ask_for_lists(now, now);
+            // What `latest` is can only be said when a list has shown that image.
+            if let Some(unit) = self.units.get_mut(base) {
+                unit.state = UnitState::Settling { since: now };
+            }
+            return self.ask_for_lists(now, now);
         }
         self.newer.add(News::Read(request, Seen { containers, latest }), now, &mut self.observation);
         self.decide_and_go_on(base, reading_for, now);

@@ -80,15 +80,14 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
             let bases: BTreeSet<&Base> = instances.iter().map(|(_, base)| base).collect();
             let base = bases.into_iter().nth(*number).expect("an image name");
             state.left.pulls -= 1;
-            let id = state.site.switch.image(&image(base, *offer));
-            state.history.newcomers.insert(id);
+            state.site.switch.image(&image(base, *offer));
             state.history.pulled.insert(*offer);
         }
         Action::Create(version, number) => {
             let (instance, base) = &instances[*number];
             let image = state.site.switch.naming(&tag(base, version)).expect("it is on the disk");
             state.left.upgrades -= 1;
-            let id = create(state, instance, &image);
+            let id = create(state, *number, instance, &image);
             (state.lives[*number].container, state.lives[*number].kube) = (Some(id), Kube::Created);
         }
         Action::Start(number) => {
@@ -96,7 +95,7 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
                 state.left.mishaps -= 1;
             }
             let container = state.lives[*number].container.expect("there is one");
-            let at = state.new_start(container);
+            let at = state.lives[*number].new_start();
             state.site.switch.start_at(&container, at);
             state.site.switch.started.insert(container, state.site.switch.clock);
             let (instance, _) = &instances[*number];
@@ -104,7 +103,6 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
             // locally (a dry run), its script has nothing to write.
             let writes = !owns(state, instance) && !is_dry_run(state, instance, &container);
             state.lives[*number].kube = if writes { Kube::Started } else { Kube::Rest };
-            state.history.started(instance, instances, &state.site.switch);
         }
         Action::Leave(number) => {
             state.site.switch.gone(&instances[*number].0);
@@ -146,21 +144,20 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
             state.left.upgrades -= 1;
             let old = state.lives[*number].container.expect("it runs");
             state.site.switch.stop(&old);
-            let new = create(state, instance, &image);
-            let at = state.new_start(new);
+            let new = create(state, *number, instance, &image);
+            let at = state.lives[*number].new_start();
             state.site.switch.start_at(&new, at);
             state.site.switch.started.insert(new, state.site.switch.clock);
             state.site.switch.take_over(instance, &new);
             state.lives[*number].container = Some(new);
-            state.history.started(instance, instances, &state.site.switch);
         }
         _ => {}
     }
 }
 
-fn create(state: &mut State, instance: &Instance, image: &ImageId) -> ContainerId {
+fn create(state: &mut State, number: usize, instance: &Instance, image: &ImageId) -> ContainerId {
     let name = instance.container_name();
-    let (id, number) = state.new_container(&format!("k8s_{name}"));
+    let (id, number) = state.lives[number].new_container(&format!("k8s_{name}"));
     let labels = KubeletLabels { container_name: name.as_str().into(), is_container: true };
     state.site.switch.create(id, &format!("k8s_{name}_{number}"), image, Some(labels));
     id

@@ -17,11 +17,10 @@ pub(super) fn possible(state: &State, scenario: &Scenario, actions: &mut Vec<Act
     let Some((instance, base)) = instances.first() else { return };
     let switch = &state.site.switch;
     let is_loaded = switch.observation.config_initialized;
-    let is_idle = state.site.agent.execution.is_none() && state.site.agent.picture.is_none();
     let kube = |version: &str| switch.naming(&tag(base, version));
     let policy = &switch.policy.global;
     let is_another = |operation: &&Operation| match operation {
-        Operation::Order(_) => is_idle && switch.observation.orders.is_empty(),
+        Operation::Order(_) => state.site.agent.commands.is_empty(),
         Operation::SetOwner(owner) => {
             let rows = switch.observation.configuration.iter();
             let mut own = rows.filter(|(key, _)| key.key == instance.feature);
@@ -49,9 +48,8 @@ pub(super) fn happen(state: &mut State, operation: Operation, instances: &[(Inst
     let Some((instance, base)) = instances.first() else { return };
     let switch = &mut state.site.switch;
     match operation {
-        Operation::Order(order) => {
-            switch.observation.orders.insert(instance.feature.clone(), order);
-        }
+        // The agent is asked.
+        Operation::Order(_) => {}
         Operation::SetOwner(owner) => set_owner(state, instance, owner),
         Operation::Enable(enabled) => switch.policy(|policy| policy.enabled = enabled),
         Operation::CleanUp(cleanup) => switch.policy(|policy| policy.cleanup = cleanup),

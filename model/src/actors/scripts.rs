@@ -65,12 +65,12 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
             let (instance, base) = &instances[*number];
             let image = latest(base).and_then(|latest| state.site.switch.naming(&latest)).expect("it is there");
             let name = instance.container_name();
-            let (id, _) = state.new_container(&name);
+            let (id, _) = state.lives[*number].new_container(&name);
             state.site.switch.create(id, &name, &image, None);
         }
         Action::LocalStart(number) => {
             let local = state.site.local(&instances[*number].0).expect("it is there");
-            let at = state.new_start(local);
+            let at = state.lives[*number].new_start();
             state.site.switch.start_at(&local, at);
             state.lives[*number].local = Local::Started;
         }
@@ -148,9 +148,7 @@ fn take_over(state: &mut State, number: usize, instances: &[(Instance, Base)]) {
         }
         Kube::Rest | Kube::Created | Kube::Leaving => life.kube,
     };
-    if life.kube == Kube::Rest {
-        state.history.started(instance, instances, &state.site.switch);
-    }
+    if life.kube == Kube::Rest {}
 }
 
 fn latest(base: &Base) -> Option<Reference> {

@@ -1,11 +1,14 @@
 //! What befalls the switch as a whole: reloads, lost rows, reboots, and time.
 
+use std::time::Duration;
+
 use imgmgrd_decision::decide::ContainerStatus;
 use imgmgrd_decision::domain::{Base, Instance};
 
 use crate::action::Action;
-use crate::agent::{OLD, TICK};
-use crate::state::{Life, Reload, State};
+use crate::agent::OLD;
+use crate::conduct::Faithful;
+use crate::state::{Kube, Life, Local, Reload, State};
 
 pub(super) fn possible(state: &State, actions: &mut Vec<Action>) {
     let (site, left) = (&state.site, &state.left);
@@ -18,10 +21,14 @@ pub(super) fn possible(state: &State, actions: &mut Vec<Action>) {
     if left.reboots > 0 {
         actions.extend([false, true].map(|marks_lost| Action::Reboot { marks_lost }));
     }
-    // A call ends, one way or the other, long before.
-    let oldest = site.switch.clock - OLD;
-    let stamps = || site.switch.marks.values().chain(site.switch.started.values());
-    if !site.agent.has_begun && site.agent.picture.is_none() && stamps().any(|stamp| *stamp > oldest) {
+    // What is under way ends long before, unless it hangs.
+    let oldest = site.now() - Duration::from_secs(OLD);
+    let controller = &site.agent.controller;
+    let is_young = controller.stamps().values().any(|stamp| *stamp > oldest)
+        || site.switch.started.values().any(|stamp| Duration::from_secs(*stamp) > oldest)
+        || controller.next_wake().is_some()
+        || !state.history.doubted.is_empty();
+    if (site.agent.is_idle() && is_young) || (!site.agent.is_idle() && left.delays > 0) {
         actions.push(Action::Wait);
     }
 }
@@ -35,12 +42,6 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
             state.site.switch.observation.state.remove(&key);
         }
         Action::Reboot { marks_lost } => reboot(state, *marks_lost),
-        Action::Wait => {
-            // A plan is carried out at once or, if a call is put off, made anew.
-            state.site.give_up();
-            state.site.pass(TICK);
-            state.history.pass();
-        }
         _ => {}
     }
 }
@@ -68,24 +69,26 @@ fn reload(state: &mut State) {
 fn reboot(state: &mut State, marks_lost: bool) {
     state.left.reboots -= 1;
     let site = &mut state.site;
-    site.crash();
     site.switch.observation.state.clear();
     for container in site.switch.observation.containers_mut().values_mut() {
         container.status = ContainerStatus::Stopped;
         container.details = None;
     }
+    let disk = &mut site.agent.disk;
     if marks_lost {
-        site.switch.memory.instances.clear();
-        site.switch.memory.units.values_mut().for_each(|unit| {
+        disk.memory.instances.clear();
+        disk.memory.units.values_mut().for_each(|unit| {
             unit.images.clear();
             unit.error = None;
         });
     }
-    site.switch.memory = std::mem::take(&mut site.switch.memory).after_reboot();
-    site.switch.marks.clear();
+    disk.memory = std::mem::take(&mut disk.memory).after_reboot();
+    disk.stamps.clear();
+    site.agent.published.clear();
+    site.crash(&Faithful);
     for life in &mut state.lives {
         // What the kubelet had created and not started it creates anew.
-        *life = Life { container: life.container, ..Life::default() };
+        *life = Life { kube: Kube::Rest, local: Local::Rest, ..life.clone() };
     }
     state.history.rebooted();
 }
