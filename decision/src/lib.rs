@@ -6,7 +6,6 @@
 pub mod controller;
 pub mod decide;
 pub mod domain;
-pub mod execution;
 mod outcome;
 
 pub use outcome::StepOutcome;

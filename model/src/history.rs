@@ -87,8 +87,9 @@ impl History {
                 _ => {}
             }
             let mut members = instances.iter().filter(|(_, other)| other == base);
-            if members.any(|(instance, _)| is_ordered(instance)) && unit.rolled_back.is_empty() {
-                self.rolled_back.remove(base);
+            if members.any(|(instance, _)| is_ordered(instance)) {
+                // What a person wants promoted is no longer held.
+                self.rolled_back.entry(base.clone()).or_default().retain(|image| unit.rolled_back.contains(image));
             }
         }
         for (instance, base) in instances {

@@ -19,8 +19,10 @@ fn caught(scenario: &str, bounds: Left, bug: impl Conduct + 'static, promise: Pr
     let scenario = scenarios(Size::Small).into_iter().find(|other| other.name == scenario).expect("a scenario");
     let findings = Exploration::new(Scenario { bounds, ..scenario }, Box::new(bug)).run(1);
     let names: Vec<_> = findings.counterexamples.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, [promise.name()], "{findings:#?}");
-    let (_, trace) = findings.counterexamples.into_iter().next().expect("a counterexample");
+    // What breaks one promise may break another in the same number of steps.
+    assert!(names.contains(&promise.name()), "{findings:#?}");
+    let mut found = findings.counterexamples.into_iter();
+    let (_, trace) = found.find(|(name, _)| *name == promise.name()).expect("a counterexample");
     println!("{} states\n{trace}", findings.states);
     trace
 }
@@ -326,30 +328,16 @@ fn a_hung_call_that_holds_up_another_unit() {
     assert!(trace.contains("docker-snmp hangs"), "{trace}");
 }
 
-/// A removal is begun while another unit is to be promoted.
-struct RemovesAtOnce;
-
-impl Conduct for RemovesAtOnce {
-    fn begins(&self, agent: &Agent) -> Option<(Base, Step)> {
-        let mut units = agent.controller.plan().units.values();
-        let due = units.any(|actions| actions.iter().any(|action| matches!(action.purpose, Purpose::Promote(_))));
-        removal(agent, |base, promotes| due && !promotes && !agent.steps.contains_key(base))
-    }
-}
-
-#[test]
-fn a_removal_while_a_promotion_is_due() {
-    let trace = caught("two-units", NOTHING, RemovesAtOnce, Promise::PromotionsFirst);
-    assert!(trace.contains("is due"), "{trace}");
-}
-
 /// The rows are those of the last look, not read again.
 struct ReadsNothingAgain;
 
 impl Conduct for ReadsNothingAgain {
     fn reading(&self, controller: &Controller, reading: Reading) -> Reading {
         let mut reading = reading;
-        reading.rows.observation = controller.observation().clone();
+        let mut actions = controller.plan().units.values().flatten();
+        if actions.any(|action| matches!(action.purpose, Purpose::Promote(_))) {
+            reading.rows.observation = controller.observation().clone();
+        }
         reading
     }
 }
