@@ -72,11 +72,10 @@ impl History {
             let claimed = unit.intention.as_ref().or(unit.promoted.as_ref());
             match claimed {
                 // What somebody else has made `latest` before it was stable is promoted without a call.
-                Some(claimed) if !claimed.is_rollback() => {
-                    if named(seen, base) == Some(claimed.image) {
-                        self.is_promoted(base, claimed.image);
-                    }
+                Some(claimed) if !claimed.is_rollback() && named(seen, base) == Some(claimed.image) => {
+                    self.is_promoted(base, claimed.image);
                 }
+                Some(claimed) if !claimed.is_rollback() => {}
                 Some(rollback) if !self.is_rollback.contains(base) || self.promoted(base) != Some(rollback.image) => {
                     self.rolled_back.insert(base.clone(), unit.rolled_back.clone());
                     self.tagged.remove(base);

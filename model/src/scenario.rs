@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use imgmgrd_decision::decide::fixtures::{Shape, Switch, base, local, on_asic, on_host};
 use imgmgrd_decision::decide::{Order, Owner};

@@ -105,7 +105,6 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             ],
             bounds: Left { delays: large(0, 1), operations: 1, ..Left::default() },
             reaches: Vec::new(),
-            ..one.clone()
         },
         Scenario {
             name: "mishaps",

@@ -56,8 +56,13 @@ impl Lists {
     /// If they are not followed and cannot be read.
     pub(super) async fn changed(&mut self) -> Result<(), EngineError> {
         match self {
-            // The watcher ends only with this.
-            Self::Followed { state, .. } => Ok(state.changed().await.unwrap_or_default()),
+            Self::Followed { state, .. } => {
+                if state.changed().await.is_err() {
+                    // The watcher ends only with this.
+                    std::future::pending::<()>().await;
+                }
+                Ok(())
+            }
             Self::Read { reading: None, .. } => std::future::pending().await,
             Self::Read { reading: Some(under_way), .. } => {
                 let (began, snapshot) = under_way.await;
