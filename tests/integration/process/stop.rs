@@ -51,7 +51,7 @@ fn in_the_middle_of_a_plan_between_two_steps() {
     let row = switch.feature(FEATURE).feature_row().expect("the row");
     assert_eq!(row["container_stable_version"], "20201231.11", "the rest was left");
 
-    let mut agent = switch.agent(binary());
+    let agent = switch.agent(binary());
     agent.wait_until("the rest", SOON, || {
         let row = switch.feature(FEATURE).feature_row().expect("the row");
         row["container_stable_version"] == "20201231.84"
