@@ -41,7 +41,8 @@ def documented_switch(switch):
     switch.event("telemetry", 12, time="2026-11-22 09:14:33", event="cleaned", version="20201231.11",
                  image_id="sha256:728dd44704a3" + "0" * 52, detail="remove 20201231.11")
     switch.event("snmp", 4, time="2026-11-22 10:02:11", event="failed", image_id=snmp,
-                 detail="the container exited after 311 s")
+                 detail="the container exited after 311 s", reason="exited", container_id="6d051d98400c", exit_code="1",
+                 count="3", first_time="2026-11-22 09:50:40")
     switch.config_row("CONTAINER_IMAGE_FEATURE|telemetry", stable_time="1800", pin="20201231.84")
     return switch.config_row("CONTAINER_IMAGE|GLOBAL", keep_versions="3")
 
