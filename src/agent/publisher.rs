@@ -24,8 +24,8 @@ pub(super) struct Publisher {
     being_published: BTreeMap<Instance, u64>,
     /// The images of which it was said that the engine refused to remove them.
     in_use: BTreeSet<ImageId>,
-    /// The last failure to write to the state directory was logged.
-    is_save_failing: bool,
+    /// The files that could not be written.
+    unsaved: BTreeSet<&'static str>,
 }
 
 impl Publisher {
@@ -37,7 +37,7 @@ impl Publisher {
             reclaimed: BTreeMap::new(),
             being_published: BTreeMap::new(),
             in_use: BTreeSet::new(),
-            is_save_failing: false,
+            unsaved: BTreeSet::new(),
         }
     }
 
@@ -104,22 +104,25 @@ impl Publisher {
         }
     }
 
-    /// Logs the first failure to write to the state directory, and the first success after it.
-    pub(super) fn tell_saved(&mut self, saved: &io::Result<bool>) {
+    /// Logs the first failure to write to the state directory, and when every file can be written again.
+    pub(super) fn tell_saved(&mut self, file: &'static str, saved: &io::Result<bool>) {
         match saved {
-            Err(error) if !std::mem::replace(&mut self.is_save_failing, true) => {
-                tracing::error!(%error, "the state directory cannot be written; nothing is promoted until it can");
+            Err(error) => {
+                if self.unsaved.is_empty() {
+                    tracing::error!(%error, "the state directory cannot be written; nothing is promoted until it can");
+                }
+                self.unsaved.insert(file);
             }
-            Ok(true) if std::mem::take(&mut self.is_save_failing) => {
+            Ok(true) if self.unsaved.remove(file) && self.unsaved.is_empty() => {
                 tracing::info!("the state directory can be written again");
             }
-            _ => {}
+            Ok(_) => {}
         }
     }
 
     /// Whether the last write to the state directory failed.
     pub(super) fn has_failed(&self) -> bool {
-        self.is_save_failing
+        !self.unsaved.is_empty()
     }
 
     /// Adds events to the history.
@@ -146,7 +149,7 @@ impl Publisher {
             }
         }
         let saved = self.history.save();
-        self.tell_saved(&saved);
+        self.tell_saved("history", &saved);
     }
 
     /// What of the history is not in STATE_DB, or was replaced by others.

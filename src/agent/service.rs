@@ -185,7 +185,7 @@ impl Shell {
         let event = self.lists.see();
         if matches!(event, Event::Engine(_)) {
             let saved = self.store.remember_versions(&self.reader.versions());
-            self.publisher.tell_saved(&saved);
+            self.publisher.tell_saved("versions", &saved);
         }
         self.tell(event);
     }
@@ -250,7 +250,7 @@ impl Shell {
                 failpoint::reach(failpoint::BEFORE_SAVE);
                 let saved = self.store.save(self.controller.memory());
                 failpoint::reach(failpoint::AFTER_SAVE);
-                self.publisher.tell_saved(&saved);
+                self.publisher.tell_saved("memory", &saved);
                 self.tell(Event::Saved(saved.map(drop).map_err(|error| error.to_string())));
             }
             Effect::Step { base, step } => self.step(base, step),
@@ -261,7 +261,7 @@ impl Shell {
             Effect::Publish => self.publish(),
             Effect::SaveMarks => {
                 let saved = self.store.save_marks(self.controller.memory(), self.controller.stamps());
-                self.publisher.tell_saved(&saved);
+                self.publisher.tell_saved("marks", &saved);
             }
             Effect::Answer { id, answers } => {
                 if let Some(asked) = self.asked.remove(&id) {

@@ -13,6 +13,7 @@ use crate::scene::{SOON, binary, wait_for_stability};
 fn after_a_restart_of_redis_everything_is_published_again() {
     let (mut switch, mut agent, _) = observing(1);
     wait_for_stability(&switch, &mut agent, FEATURE, "stable");
+    agent.wait_until("the clean-up", SOON, || switch.feature(FEATURE).published("images") == "1");
     let history = switch.feature(FEATURE).history();
     let row = switch.feature(FEATURE).feature_row().expect("the row");
     let container = row["container_id"].clone();
