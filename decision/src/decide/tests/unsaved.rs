@@ -5,7 +5,7 @@ use super::super::*;
 use super::promoted;
 
 const BASE: &str = "docker-sonic-telemetry";
-const REASON: &str = "the state directory cannot be written";
+const REASON: &str = "the memory cannot be saved; the log says why";
 
 /// 60 was promoted, and 84 is due; 40 is old.
 fn due() -> Switch {
