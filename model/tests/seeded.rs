@@ -328,26 +328,6 @@ fn a_hung_call_that_holds_up_another_unit() {
     assert!(trace.contains("docker-snmp hangs"), "{trace}");
 }
 
-/// The rows are those of the last look, not read again.
-struct ReadsNothingAgain;
-
-impl Conduct for ReadsNothingAgain {
-    fn reading(&self, controller: &Controller, reading: Reading) -> Reading {
-        let mut reading = reading;
-        let mut actions = controller.plan().units.values().flatten();
-        if actions.any(|action| matches!(action.purpose, Purpose::Promote(_))) {
-            reading.rows.observation = controller.observation().clone();
-        }
-        reading
-    }
-}
-
-#[test]
-fn rows_as_of_the_last_look() {
-    let trace = caught("two-owners", Left { operations: 1, ..NOTHING }, ReadsNothingAgain, Promise::Fresh);
-    assert!(trace.contains("it is not kube's"), "{trace}");
-}
-
 /// A memory that cannot be saved ends the round before anything is published.
 struct SavesOrStops;
 

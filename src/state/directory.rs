@@ -89,7 +89,7 @@ impl StateDirectory {
     /// # Errors
     /// If another process holds the lock, or the directory cannot be used.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let lock = take(path)?;
+        let lock = take(path, true)?;
         let unusable = |cause| StateError::Unusable { path: path.to_owned(), cause };
         file::remove_leftovers(path).map_err(unusable)?;
         let held = Some(Mutex::new(Held { lock, times: 0 }));
@@ -112,7 +112,7 @@ impl StateDirectory {
         let is_there = std::fs::symlink_metadata(path.join(LOCK))
             .is_ok_and(|there| held.lock.metadata().is_ok_and(|locked| id(&there) == id(&locked)));
         if !is_there {
-            held.lock = take(path).map_err(io::Error::from)?;
+            held.lock = take(path, false).map_err(io::Error::from)?;
             held.times += 1;
             tracing::warn!(path = %path.display(), "the state directory was gone; it was made again");
         }
@@ -144,10 +144,13 @@ impl StateDirectory {
     }
 }
 
-/// Makes the directory if need be, and locks it.
-fn take(path: &Path) -> Result<File, StateError> {
+/// Makes the directory if need be, at the start its parents as well, and locks it.
+fn take(path: &Path, with_parents: bool) -> Result<File, StateError> {
     let unusable = |cause| StateError::Unusable { path: path.to_owned(), cause };
-    DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(unusable)?;
+    if with_parents || !path.is_dir() {
+        // What is gone with its parents was removed on purpose.
+        DirBuilder::new().recursive(with_parents).mode(0o755).create(path).map_err(unusable)?;
+    }
     let mut lock = open_lock(path).map_err(unusable)?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
