@@ -220,6 +220,8 @@ fn stand(
     let continued = remembered.and_then(|memory| memory.takeover.as_ref()).filter(|takeover| {
         takeover.container == *seen.id
             && takeover.started_at == details.started_at
+            // A container's image never changes: what says otherwise is a damaged file.
+            && takeover.image == seen.container.image
             && takeover.version == seen.version
             && details.oom_kills <= takeover.oom_kills
     });

@@ -7,7 +7,7 @@ use crate::domain::{Instance, Namespace, Value};
 
 const FRR: &str = "docker-fpm-frr";
 const BASE: &str = "docker-sonic-telemetry";
-const HELD: &str = "the databases that say how they stand cannot be read: bgp1";
+const HELD: &str = "the databases that say how they stand cannot be read: bgp1 (asic1)";
 
 fn bgp(number: u16) -> Instance {
     on_asic("bgp", number)
