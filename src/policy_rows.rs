@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::decide::{FeaturePolicy, Policy};
-use crate::domain::{Feature, IteratorExt as _, printable};
+use crate::domain::{Feature, printable};
 use crate::files::RemoteCtrConfig;
 use field::{Field, Refused, Setting};
 
@@ -115,7 +115,7 @@ impl PolicyReader {
     pub fn good(&self) -> PolicyRows {
         let mut rows = PolicyRows::default();
         for (feature, settings) in self.good.iter().filter(|(_, settings)| !settings.is_empty()) {
-            let row = settings.iter().map(|(field, setting)| (field.to_string(), setting.to_string())).ordered();
+            let row = settings.iter().map(|(field, setting)| (field.to_string(), setting.to_string())).collect();
             match feature {
                 None => rows.global = row,
                 Some(feature) => drop(rows.features.insert(feature.to_string(), row)),
@@ -232,7 +232,7 @@ impl PolicyReader {
         };
         let global = self.good.get(&None).map_or_else(|| self.defaults.clone(), |own| apply(&self.defaults, own));
         let own = self.good.iter().filter_map(|(feature, settings)| Some((feature.as_ref()?, settings)));
-        let features = own.map(|(feature, settings)| (feature.clone(), apply(&global, settings))).ordered();
+        let features = own.map(|(feature, settings)| (feature.clone(), apply(&global, settings))).collect();
         Policy { global, features }
     }
 }

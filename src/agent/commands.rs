@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::controller::CommandAnswer;
 use crate::decide::{Memory, Observation, Order};
-use crate::domain::{Feature, Instance, IteratorExt as _, printable};
+use crate::domain::{Feature, Instance, printable};
 
 /// What an operator asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,9 +94,9 @@ impl Request {
 
     fn features_among(&self, all: &[Instance], of_kube: &[Instance]) -> Result<BTreeSet<Feature>, UnknownFeature> {
         let feature_of = |instance: &Instance| instance.feature.clone();
-        let Some(named) = &self.feature else { return Ok(of_kube.iter().map(feature_of).ordered()) };
+        let Some(named) = &self.feature else { return Ok(of_kube.iter().map(feature_of).collect()) };
         known(named.as_str(), all)?;
-        Ok(all.iter().filter(|instance| instance.answers_to(named)).map(feature_of).ordered())
+        Ok(all.iter().filter(|instance| instance.answers_to(named)).map(feature_of).collect())
     }
 }
 

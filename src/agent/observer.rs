@@ -3,7 +3,7 @@
 use crate::controller;
 use crate::database::Rows;
 use crate::decide::{Memory, NamedContainer, Observation, Policy};
-use crate::domain::{Base, Feature, ImageId, IteratorExt as _, Value};
+use crate::domain::{Base, Feature, ImageId, Value};
 use crate::engine::Interest;
 use crate::files::{self, Loaded, RemoteCtrConfig};
 use crate::logging::LogLevel;
@@ -124,6 +124,6 @@ pub fn interest(observation: &Observation, memory: &Memory) -> Interest {
     }
     // A unit whose image name only its container told stays known by what is remembered of it.
     interest.bases.extend(memory.units.keys().cloned());
-    interest.images = memory.units.values().flat_map(|unit| unit.images.keys().cloned()).ordered();
+    interest.images = memory.units.values().flat_map(|unit| unit.images.keys().cloned()).collect();
     interest
 }

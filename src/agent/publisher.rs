@@ -10,7 +10,7 @@ use crate::clock;
 use crate::controller::{Acted, Controller};
 use crate::database::{Published, RowChange, Rows};
 use crate::decide::Report;
-use crate::domain::{ImageId, Instance, IteratorExt as _};
+use crate::domain::{ImageId, Instance};
 use crate::state::{self, History, StateDirectory};
 
 /// Tells of what a controller finds and does.
@@ -73,7 +73,7 @@ impl Publisher {
 
     /// What of the report STATE_DB does not say yet. Of units in the middle of a promotion nothing is published.
     pub(super) fn changes(&mut self, controller: &Controller, rows: &Rows, moment: Moment) -> Vec<RowChange> {
-        let busy = controller.promoting(moment.since_boot).cloned().ordered();
+        let busy = controller.promoting(moment.since_boot).cloned().collect();
         let account = account::account(
             controller.report(),
             rows,

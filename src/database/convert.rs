@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::decide::{FeatureConfiguration, FeatureState, Kubernetes, Observation, RowKey};
-use crate::domain::{Feature, IteratorExt as _, Namespace, Value};
+use crate::domain::{Feature, Namespace, Value};
 
 use super::rows::{Fields, Rows};
 use super::tables::{Database, Table};
@@ -15,10 +15,10 @@ impl Rows {
         observation.config_initialized = self.config_initialized();
         observation.kubernetes =
             kubernetes(self.host(Database::Config, Table::Kubernetes), self.host(Database::State, Table::Kubernetes));
-        observation.unreadable = self.unreadable().keys().copied().ordered();
-        observation.asics = self.namespaces().filter(|namespace| *namespace != Namespace::Host).ordered();
-        observation.configuration = self.features(Database::Config, configuration).ordered();
-        observation.state = self.features(Database::State, state).ordered();
+        observation.unreadable = self.unreadable().keys().copied().collect();
+        observation.asics = self.namespaces().filter(|namespace| *namespace != Namespace::Host).collect();
+        observation.configuration = self.features(Database::Config, configuration).collect();
+        observation.state = self.features(Database::State, state).collect();
     }
 
     fn features<T>(&self, database: Database, convert: impl Fn(&Fields) -> T) -> impl Iterator<Item = (RowKey, T)> {

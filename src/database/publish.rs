@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use redis::{Pipeline, RedisResult, Value};
 
-use crate::domain::{Feature, IteratorExt as _, Namespace};
+use crate::domain::{Feature, Namespace};
 
 use super::config::Server;
 use super::connection::{Connection, unexpected};
@@ -137,7 +137,7 @@ impl Databases {
             let namespace = change.namespace();
             match change {
                 RowChange::Publish { feature, row, .. } => {
-                    let fields = row.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).ordered();
+                    let fields = row.iter().map(|(field, value)| ((*field).to_owned(), value.clone())).collect();
                     self.rows.set_image(namespace, feature.as_str(), Some(fields));
                 }
                 RowChange::Unpublish { feature, .. } => self.rows.set_image(namespace, feature.as_str(), None),

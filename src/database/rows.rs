@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{IteratorExt as _, Namespace, printable};
+use crate::domain::{Namespace, printable};
 
 use super::read::{MOST_ROWS, Picture, TOO_MANY};
 use super::tables::{Database, Place, RowName, Table};
@@ -35,7 +35,7 @@ struct PlaceRows {
 impl Rows {
     /// No rows yet, of these places.
     pub(super) fn new<'a>(places: impl Iterator<Item = &'a Place>) -> Self {
-        let places = places.map(|place| ((place.namespace, place.database), PlaceRows::default())).ordered();
+        let places = places.map(|place| ((place.namespace, place.database), PlaceRows::default())).collect();
         let mut rows = Self { places, ..Self::default() };
         rows.find_unreadable();
         rows
@@ -71,7 +71,7 @@ impl Rows {
         let is_loading = |namespace: &Namespace| *namespace != Namespace::Host && !self.is_loaded(*namespace);
         let loading = self.namespaces().filter(is_loading);
         let loading = loading.map(|namespace| (namespace, format!("the CONFIG_DB of {namespace} is being loaded")));
-        let mut unreadable: BTreeMap<Namespace, String> = loading.ordered();
+        let mut unreadable: BTreeMap<Namespace, String> = loading.collect();
         unreadable.extend(self.away.clone());
         self.unreadable = unreadable;
     }
@@ -88,7 +88,7 @@ impl Rows {
         of(Table::GlobalPolicy)
             .chain(of(Table::FeaturePolicy))
             .map(|(table, key, fields)| (format!("{}|{key}", table.name()), fields.clone()))
-            .ordered()
+            .collect()
     }
 
     /// `LOGLEVEL` of `LOGGER|imgmgrd`.
@@ -142,7 +142,7 @@ impl Rows {
             .filter(|row| row.table != Table::Image)
             .chain(&singles)
             .map(|row| place.key(row))
-            .ordered::<BTreeSet<_>>()
+            .collect::<BTreeSet<_>>()
             .into_iter()
             .collect()
     }

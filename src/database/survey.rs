@@ -17,7 +17,7 @@ use super::notifications;
 use super::read::{self, Pictures};
 use super::rows::Rows;
 use super::tables::Place;
-use crate::domain::{IteratorExt as _, Namespace};
+use crate::domain::Namespace;
 
 /// What a Redis server had to say.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub async fn survey(config: &Namespaces) -> (Vec<ServerSurvey>, Rows) {
     let answered = answers.iter().filter(|(_, _, answer)| answer.is_ok());
     let mut rows = Rows::new(answered.flat_map(|(_, places, _)| places));
     let surveys = answers.into_iter().map(|(server, places, answer)| {
-        let namespaces = places.iter().map(|place| place.namespace).ordered();
+        let namespaces = places.iter().map(|place| place.namespace).collect();
         let answer = answer.map(|(reached, pictures)| take(reached, pictures, &places, &mut rows));
         ServerSurvey { server, namespaces, answer }
     });

@@ -8,7 +8,7 @@ use super::interest::Interest;
 use super::known::Known;
 use super::snapshot::Snapshot;
 use crate::decide::{Container, ContainerStatus, Image};
-use crate::domain::{ContainerId, ImageId, IteratorExt as _};
+use crate::domain::{ContainerId, ImageId};
 
 /// What was listed last.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Lists {
                 && (interest.wants_container(id, container) || known.has_ended(id))
                 && !known.is_current(id)
         };
-        self.containers.iter().filter(is_wanted).map(|(id, _)| *id).ordered()
+        self.containers.iter().filter(is_wanted).map(|(id, _)| *id).collect()
     }
 
     /// The images of interesting containers, and the interesting images, unless their versions are known.
@@ -76,9 +76,9 @@ impl Lists {
         let is_unknown = |id: &ImageId| !known.versions.contains_key(id);
         let users = self.containers.iter().filter(|(id, container)| interest.wants_container(id, container));
         let used = users.map(|(_, container)| container.image);
-        let used = used.filter(|id| self.images.contains_key(id) && is_unknown(id)).ordered();
+        let used = used.filter(|id| self.images.contains_key(id) && is_unknown(id)).collect();
         let is_wanted = |(id, image): &(&ImageId, &Image)| interest.wants_image(id, image) && is_unknown(id);
-        (used, self.images.iter().filter(is_wanted).map(|(id, _)| *id).ordered())
+        (used, self.images.iter().filter(is_wanted).map(|(id, _)| *id).collect())
     }
 
     /// Puts together what is known. What did not change is shared with the last snapshot.

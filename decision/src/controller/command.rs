@@ -7,7 +7,7 @@ use super::event::{CommandAnswer, Effect};
 use super::unit::{Asked, Lane, lane};
 use super::{Controller, Engine};
 use crate::decide::{Order, OrderOutcome};
-use crate::domain::{Base, Feature, Instance, IteratorExt as _};
+use crate::domain::{Base, Feature, Instance};
 
 /// A command that was not answered yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,7 +66,7 @@ impl Controller {
         let Some(Asked::Pending(id)) = self.units.get(base).and_then(|unit| unit.command.as_ref()) else { return };
         let Some(command) = self.commands.get(id) else { return };
         let orders = command.features.iter().map(|feature| (feature.clone(), command.order.clone()));
-        self.observation.orders = orders.ordered();
+        self.observation.orders = orders.collect();
     }
 
     /// A unit was decided on: answers who asked, if that decides it, or if it is done.
@@ -100,21 +100,21 @@ impl Controller {
             _ => Err(format!("{base}:latest is another image by now: somebody else has moved it")),
         };
         let instances = self.report.instances_of(base);
-        let answers = instances.map(|(instance, _)| (instance.clone(), answer.clone())).ordered();
+        let answers = instances.map(|(instance, _)| (instance.clone(), answer.clone())).collect();
         self.take_answers(base, answers);
     }
 
     /// The unit has no answer of its own: each of its instances says why nothing can be done.
     fn refuse_each(&mut self, base: &Base) {
         let told = self.report.instances_of(base);
-        let answers = told.map(|(instance, told)| (instance.clone(), Err(told.reason.to_string()))).ordered();
+        let answers = told.map(|(instance, told)| (instance.clone(), Err(told.reason.to_string()))).collect();
         self.take_answers(base, answers);
     }
 
     /// What was asked for of a unit cannot be done.
     pub(super) fn refuse(&mut self, base: &Base, why: &str) {
         let instances = self.report.instances_of(base);
-        let answers = instances.map(|(instance, _)| (instance.clone(), Err(why.to_owned()))).ordered();
+        let answers = instances.map(|(instance, _)| (instance.clone(), Err(why.to_owned()))).collect();
         self.take_answers(base, answers);
     }
 

@@ -36,7 +36,7 @@ use crate::decide::{
     Decision, Mark, Memory, NamedContainer, Now, Observation, Plan, Policy, Report, Step, UnitMemory, Wake,
     decide_checked, decide_unit,
 };
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, IteratorExt as _, Reference, Value};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Reference, Value};
 use command::Command;
 pub use event::{Acted, CommandAnswer, Effect, Event, ReadRequest, Reading, Rows, Snapshot};
 use newer::Newer;
@@ -128,7 +128,7 @@ impl Controller {
             pauses,
             observation: Observation::default(),
             policy: Policy::default(),
-            saved: memory.units.iter().map(|(base, unit)| (base.clone(), unit.durable())).ordered(),
+            saved: memory.units.iter().map(|(base, unit)| (base.clone(), unit.durable())).collect(),
             memory,
             stamps,
             saving: Saving::default(),
@@ -314,7 +314,7 @@ impl Controller {
             _ => None,
         });
         let missing: BTreeSet<Arc<str>> =
-            named.filter(|prefix| self.container(prefix).is_none()).map(Arc::clone).ordered();
+            named.filter(|prefix| self.container(prefix).is_none()).map(Arc::clone).collect();
         if self.engine == Engine::Reachable && !missing.is_subset(&self.looked_for) {
             self.ask_for_lists(now, now);
         }
@@ -374,7 +374,7 @@ impl Controller {
         self.violations.retain(|base, _| violations.contains_key(base));
         self.plan = plan;
         let left: BTreeSet<Base> =
-            report.units.keys().filter(|base| self.is_to_be_decided_alone(base)).cloned().ordered();
+            report.units.keys().filter(|base| self.is_to_be_decided_alone(base)).cloned().collect();
         let mut report = report;
         for base in left {
             match self.memory.units.get(&base) {
@@ -488,7 +488,7 @@ impl Controller {
             Ok(()) => {
                 self.saving.retry.worked();
                 self.is_stale |= std::mem::take(&mut self.observation.memory_unsaved);
-                self.saved = self.memory.units.iter().map(|(base, unit)| (base.clone(), unit.durable())).ordered();
+                self.saved = self.memory.units.iter().map(|(base, unit)| (base.clone(), unit.durable())).collect();
                 self.begin_decided();
             }
             Err(_) => {
@@ -512,7 +512,7 @@ impl Controller {
     /// What of a unit's containers and rows its next action rests on.
     fn request(&self, base: &Base, lane: Lane) -> Option<ReadRequest> {
         let instances: BTreeSet<Instance> =
-            self.report.instances_of(base).map(|(instance, _)| instance.clone()).ordered();
+            self.report.instances_of(base).map(|(instance, _)| instance.clone()).collect();
         let rows = |instance: &Instance| {
             let told = self.report.instances.get(instance);
             told.and_then(|told| told.container)
@@ -520,9 +520,9 @@ impl Controller {
         };
         let known: Vec<Option<ContainerId>> = instances.iter().map(rows).collect();
         Some(ReadRequest {
-            names: instances.iter().map(|instance| instance.container_name().into()).ordered(),
+            names: instances.iter().map(|instance| instance.container_name().into()).collect(),
             every_container: lane == Lane::Removal || known.iter().any(Option::is_none),
-            containers: known.into_iter().flatten().ordered(),
+            containers: known.into_iter().flatten().collect(),
             instances,
             latest: Reference::latest(base)?,
         })

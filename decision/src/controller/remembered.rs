@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::{InstanceReport, Mark, Memory, Report, UnitMemory, Wake};
-use crate::domain::{Base, Instance, IteratorExt as _};
+use crate::domain::{Base, Instance};
 
 impl UnitMemory {
     /// What fallback and rollback depend on: what has to survive a power cut. The rest can be observed again.
@@ -77,7 +77,7 @@ impl Memory {
         let takeovers = report.instances_of(base).filter_map(|(instance, _)| {
             Some(Mark::Takeover(self.instances.get(instance)?.takeover.as_ref()?.mark(instance)))
         });
-        images.chain(takeovers).ordered()
+        images.chain(takeovers).collect()
     }
 }
 
@@ -101,8 +101,8 @@ impl Report {
                 self.instances.get(&mark.instance).is_some_and(|told| told.base.as_ref() == Some(base))
             }
         };
-        let wakes: BTreeSet<Wake> = self.wakes.iter().filter(|wake| !is_its(wake)).cloned().ordered();
-        self.wakes = wakes.into_iter().chain(newer.wakes).ordered();
+        let wakes: BTreeSet<Wake> = self.wakes.iter().filter(|wake| !is_its(wake)).cloned().collect();
+        self.wakes = wakes.into_iter().chain(newer.wakes).collect();
         self.instances.extend(newer.instances);
         self.units.extend(newer.units);
     }

@@ -8,7 +8,7 @@ use super::newer::{News, Seen};
 use super::unit::{Lane, Unit, UnitState, lane};
 use super::{Controller, Engine, removed, wake_at};
 use crate::decide::{Action, Purpose};
-use crate::domain::{Base, IteratorExt as _};
+use crate::domain::Base;
 use crate::outcome::StepOutcome;
 
 /// How many units are cleaned up at once: enough to hide the engine's latency.
@@ -104,7 +104,7 @@ impl Controller {
         let is_idle = |base: &Base| self.units.get(base).is_none_or(|unit| unit.state == UnitState::Idle);
         let asked = self.units.iter().filter(|(_, unit)| unit.command.is_some());
         let mut promotions: BTreeSet<Base> =
-            asked.map(|(base, _)| base).filter(|base| is_idle(base)).cloned().ordered();
+            asked.map(|(base, _)| base).filter(|base| is_idle(base)).cloned().collect();
         let mut removals = Vec::new();
         for base in self.plan.units.keys().filter(|base| is_idle(base)) {
             match self.next(base).map(lane) {

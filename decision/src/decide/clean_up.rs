@@ -9,7 +9,7 @@ use super::names_on_disk::NamesOnDisk;
 use super::observation::{Image, ImageVersion, Observation};
 use super::plan::{Action, Purpose, Step};
 use super::report::{Because, Wake};
-use crate::domain::{Age, Base, ImageId, IteratorExt as _, Reference, Version};
+use crate::domain::{Age, Base, ImageId, Reference, Version};
 
 /// What there is to judge, once for a unit.
 pub(super) struct CleanUp<'a> {
@@ -120,7 +120,7 @@ impl CleanUp<'_> {
         for version in &self.last_versions {
             // Memory knows by id what ran as this version: its tag may name a rebuilt image by now.
             let ran = memory.proven().filter(|(image, ran)| *ran == version && names.image(image).is_some());
-            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| *image)).ordered();
+            let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| *image)).collect();
             entries += usize::from(!images.is_empty());
             kept.extend(images.into_iter().map(|image| (image, version.clone())));
         }
@@ -152,7 +152,7 @@ impl CleanUp<'_> {
             .filter(|(reference, _)| reference.repository.is_local())
             .filter_map(|(reference, id)| reference.tag().map(|tag| (tag.clone(), reference.clone(), id)))
             .filter(|(tag, ..)| !tag.is_latest() && self.promoted.is_none_or(|(_, version)| version != tag))
-            .ordered();
+            .collect();
         local
             .into_iter()
             .filter_map(|(version, reference, image)| {
@@ -212,7 +212,7 @@ impl CleanUp<'_> {
             plan(Step::Tag { image: *image, reference, from, proven_by: BTreeMap::new() }, names);
         }
         plan(Step::RemoveReference { reference: local.clone(), image: *image }, names);
-        for kube in free.into_iter().map(|(_, kube)| kube).ordered::<BTreeSet<_>>() {
+        for kube in free.into_iter().map(|(_, kube)| kube).collect::<BTreeSet<_>>() {
             for step in removal(&kube, names, self.index.observation) {
                 plan(step, names);
             }
@@ -286,7 +286,7 @@ impl CleanUp<'_> {
         keep.iter()
             .filter(|(_, because)| is_waiting(because))
             .map(|(image, _)| Wake { mark: self.mark(image), age: self.policy.stable_time })
-            .ordered()
+            .collect()
     }
 
     /// Why an image that is not kept goes.
@@ -305,7 +305,7 @@ impl CleanUp<'_> {
 /// along; by digest where a repository has no tag of it; by id where it has no reference at all.
 fn removal(image: &ImageId, names: &NamesOnDisk<'_>, observation: &Observation) -> Vec<Step> {
     let (tags, digests): (Vec<_>, Vec<_>) = names.of(image).partition(|reference| reference.tag().is_some());
-    let tagged: BTreeSet<_> = tags.iter().map(|reference| &reference.repository).ordered();
+    let tagged: BTreeSet<_> = tags.iter().map(|reference| &reference.repository).collect();
     let untagged = digests.iter().filter(|reference| !tagged.contains(&reference.repository));
     let steps: Vec<Step> = tags
         .iter()
@@ -340,7 +340,7 @@ pub(super) fn remember_images(
     }
     let arrival = if takeover_continues && !takeover_begins { Arrival::During } else { Arrival::Before };
     let first_seen: BTreeSet<ImageId> =
-        named.iter().map(|named| named.id).filter(|id| !memory.images.contains_key(id)).ordered();
+        named.iter().map(|named| named.id).filter(|id| !memory.images.contains_key(id)).collect();
     memory.images.extend(first_seen.iter().map(|id| (*id, arrival)));
     first_seen
 }

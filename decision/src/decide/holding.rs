@@ -8,7 +8,7 @@ use super::observation::{Observation, Order, Owner, SystemState};
 use super::policy::{FeaturePolicy, Policy};
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Age, Base, ImageId, Instance, IteratorExt as _, Namespace, Version};
+use crate::domain::{Age, Base, ImageId, Instance, Namespace, Version};
 
 /// The policies of all features that share a unit, taken together: the careful side wins.
 pub(super) struct UnitPolicy {
@@ -38,7 +38,7 @@ impl UnitPolicy {
             .iter()
             .filter(|member| member.unreadable.is_some())
             .map(|member| member.rows.instance.clone())
-            .ordered();
+            .collect();
         Self {
             forbidden: forbidden(base, members, &policies, index.observation),
             unreadable: (!unreadable.is_empty()).then_some(Reason::InstancesUnreadable(unreadable)),
@@ -46,7 +46,7 @@ impl UnitPolicy {
             cleanup: policies.iter().all(|policy| policy.cleanup),
             stable_time: policies.iter().map(|policy| policy.stable_time).max().unwrap_or(default.stable_time),
             keep_versions: policies.iter().map(|policy| policy.keep_versions).max().unwrap_or(default.keep_versions),
-            pins: policies.iter().flat_map(|policy| policy.pin.iter().cloned()).ordered(),
+            pins: policies.iter().flat_map(|policy| policy.pin.iter().cloned()).collect(),
         }
     }
 }
@@ -143,5 +143,5 @@ fn not_stable_on(members: &[&Assessment<'_>], image: &ImageId) -> BTreeSet<Insta
             !member.takeover().is_some_and(|(takeover, _, is_stable)| is_stable && takeover.image == *image)
         })
         .map(|member| member.rows.instance.clone())
-        .ordered()
+        .collect()
 }

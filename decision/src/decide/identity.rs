@@ -6,7 +6,7 @@ use super::index::Index;
 use super::instances::InstanceRows;
 use super::observation::{Container, ContainerStatus, ImageVersion, NamedContainer};
 use super::report::Reason;
-use crate::domain::{Base, ContainerId, Instance, IteratorExt as _, Value, Version};
+use crate::domain::{Base, ContainerId, Instance, Value, Version};
 
 /// The container that the rows mean.
 type Found<'a> = Result<(&'a ContainerId, &'a Container), Reason>;
@@ -93,7 +93,7 @@ pub(super) fn image_name(rows: &InstanceRows<'_>, container: &Found<'_>, index: 
         return Err(Reason::LabelledFor(*(*id), crate::domain::printable(&labels.container_name)));
     }
     let references = index.observation.images.get(&container.image).into_iter().flat_map(|image| &image.references);
-    let bases: BTreeSet<_> = references.chain(&container.created_from).map(|r| r.repository.base().clone()).ordered();
+    let bases: BTreeSet<_> = references.chain(&container.created_from).map(|r| r.repository.base().clone()).collect();
     match (bases.first(), bases.len()) {
         (Some(base), 1) if index.is_named(base) => Err(Reason::ImageNameTaken(base.clone())),
         (Some(base), 1) => Ok(base.clone()),

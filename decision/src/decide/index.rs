@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::memory::{Memory, UnitMemory};
 use super::observation::{Container, Image, Observation};
-use crate::domain::{Base, ContainerId, ImageId, IteratorExt as _, Reference};
+use crate::domain::{Base, ContainerId, ImageId, Reference};
 
 /// An image in the repositories of an image name.
 #[derive(Clone, Copy)]
@@ -52,7 +52,7 @@ impl<'a> Index<'a> {
             by_name: BTreeMap::new(),
             labelled: BTreeMap::new(),
             users: BTreeMap::new(),
-            named: observation.image_names.values().ordered(),
+            named: observation.image_names.values().collect(),
             proven: BTreeMap::new(),
         };
         for (id, image) in observation.images.iter() {
@@ -64,7 +64,7 @@ impl<'a> Index<'a> {
             if bases.all(|base| base == first) {
                 index.images.entry(first).or_default().push(Named { id: *id, image, is_shared: false });
             } else {
-                let bases: BTreeSet<_> = image.references.iter().map(|it| it.repository.base()).ordered();
+                let bases: BTreeSet<_> = image.references.iter().map(|it| it.repository.base()).collect();
                 for base in bases {
                     index.images.entry(base).or_default().push(Named { id: *id, image, is_shared: true });
                 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::observation::Owner;
 use super::report::Ending;
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, IteratorExt as _, StartedAt, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, StartedAt, Version};
 
 /// Everything remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -221,7 +221,7 @@ impl Memory {
             .units
             .iter()
             .flat_map(|(base, unit)| unit.images.keys().map(|image| Mark::Image { base: base.clone(), image: *image }));
-        takeovers.chain(images).ordered()
+        takeovers.chain(images).collect()
     }
 
     /// What of it still holds after a reboot: no takeover outlives one, and every image seen before is old.
@@ -291,7 +291,7 @@ pub fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
     }
     Ok(match Written::deserialize(deserializer)? {
         Written::Several(images) => images,
-        Written::One(image) => image.into_iter().ordered(),
+        Written::One(image) => image.into_iter().collect(),
     })
 }
 

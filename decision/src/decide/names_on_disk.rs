@@ -6,7 +6,7 @@ use super::index::{self, Index, Named};
 use super::memory::UnitMemory;
 use super::observation::Image;
 use super::plan::Step;
-use crate::domain::{Base, ContainerId, ImageId, IteratorExt as _, Reference, Version};
+use crate::domain::{Base, ContainerId, ImageId, Reference, Version};
 
 /// The references of one unit. Planned steps change it, so that later ones are planned on what they will find.
 #[derive(Clone)]
@@ -120,7 +120,7 @@ impl<'a> NamesOnDisk<'a> {
             .iter()
             .filter(|(id, _)| !self.removed_containers.contains(*id))
             .map(|(_, container)| container.name.to_string())
-            .ordered()
+            .collect()
     }
 
     /// The image's version for people: `IMAGE_VERSION`, else a tag.

@@ -14,7 +14,7 @@ use super::memory::{Memory, Promotion, UnitMemory};
 use super::observation::{Observation, RowKey};
 use super::plan::{Action, Plan, Step};
 use super::policy::Policy;
-use crate::domain::{Base, ContainerId, ImageId, Instance, IteratorExt as _, Namespace, Reference, StartedAt, Version};
+use crate::domain::{Base, ContainerId, ImageId, Instance, Namespace, Reference, StartedAt, Version};
 
 pub use engine::Impossible;
 use engine::{ByName, Engine};
@@ -33,7 +33,7 @@ pub fn check(observation: &Observation, memory: &Memory, policy: &Policy, plan: 
         .filter_map(|(base, actions)| {
             Judge::new(base, observation, &by_name, memory, policy, actions).judge().map(|found| (base.clone(), found))
         })
-        .ordered()
+        .collect()
 }
 
 /// What is to be known of one unit to judge its steps.
@@ -66,7 +66,7 @@ impl<'a> Judge<'a> {
         let before = Engine::new(by_name, base, unit);
         let promoted = memory.units.values().filter_map(promotion).map(|promotion| &promotion.image);
         let instances: BTreeSet<_> =
-            memory.instances.keys().filter(|instance| belongs(instance, base, observation, memory)).ordered();
+            memory.instances.keys().filter(|instance| belongs(instance, base, observation, memory)).collect();
         let policies: Vec<_> = instances.iter().map(|instance| policy.of(&instance.feature)).collect();
         let forbidden = if observation.kubernetes.disabled {
             Some("Kubernetes is disabled")
@@ -91,7 +91,7 @@ impl<'a> Judge<'a> {
             forbidden,
             promoted: promoted.filter(|image| before.has(image)).collect(),
             before,
-            pins: policies.into_iter().flat_map(|policy| &policy.pin).ordered(),
+            pins: policies.into_iter().flat_map(|policy| &policy.pin).collect(),
         }
     }
 
@@ -342,7 +342,7 @@ impl<'a> Judge<'a> {
         rows.filter_map(|key| {
             planned(&key).or_else(|| self.observation.state.get(&key).and_then(|row| row.last_version.get()))
         })
-        .ordered()
+        .collect()
     }
 
     fn takeovers(&self) -> impl Iterator<Item = (&'a Instance, &'a super::Takeover)> {

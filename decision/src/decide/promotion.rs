@@ -10,7 +10,7 @@ use super::observation::{FeatureState, Order, Owner};
 use super::plan::{Action, Purpose, Step};
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Base, ImageId, Instance, IteratorExt as _, Reference, Repository, Version};
+use crate::domain::{Base, ImageId, Instance, Reference, Repository, Version};
 
 /// As many stable versions as `keep_versions` may ever ask for.
 const MOST_PREVIOUS: usize = 10;
@@ -49,7 +49,7 @@ pub(super) fn settle(memory: &mut UnitMemory, names: &NamesOnDisk<'_>) -> Option
     };
     remember_as_previous(memory, &done.image);
     memory.approved.clear();
-    let instances = done.takeovers.keys().cloned().ordered();
+    let instances = done.takeovers.keys().cloned().collect();
     let settled = Settled { version: done.version.clone(), image: done.image, cause, instances };
     memory.promoted = Some(done);
     memory.finished = false;
@@ -127,7 +127,7 @@ pub(super) fn due(
         None => Due::Promotion(Promotion {
             image: first.image,
             version: first.version.clone(),
-            takeovers: stable.iter().map(|(instance, takeover)| ((*instance).clone(), takeover.key())).ordered(),
+            takeovers: stable.iter().map(|(instance, takeover)| ((*instance).clone(), takeover.key())).collect(),
             rolled_back_from: memory
                 .promoted
                 .iter()
@@ -190,7 +190,7 @@ pub(super) fn tag_latest(
             names.of(&left).any(|reference| reference.tag().is_some() && !reference.is_local_latest());
         (!has_another_tag).then(|| own_tag(&left, base, memory, names)).flatten()
     });
-    let proven_by = promotion.takeovers.values().cloned().ordered();
+    let proven_by = promotion.takeovers.values().cloned().collect();
     let tag = Step::Tag { image: promotion.image, reference: latest, from, proven_by };
     alias.into_iter().chain([tag]).collect()
 }

@@ -11,7 +11,7 @@ use super::plan::{Action, Purpose, Step};
 use super::promotion;
 use super::report::Reason;
 use super::takeover::Assessment;
-use crate::domain::{Base, ImageId, IteratorExt as _, Version};
+use crate::domain::{Base, ImageId, Version};
 
 /// What an operator's rollback comes to.
 pub(super) enum Wanted {
@@ -157,6 +157,6 @@ pub(super) fn obeyed(rollback: &Promotion, members: &[&Assessment<'_>], index: &
         .filter_map(|member| index.container_named(&member.rows.instance.container_name()))
         .filter(|(_, container)| container.status.is_alive() && container.image != rollback.image)
         .map(|(_, container)| container.name.to_string())
-        .ordered();
+        .collect();
     Obeyed { version: rollback.version.clone(), rolled_back_from: rollback.left().cloned(), still_running }
 }

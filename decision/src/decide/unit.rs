@@ -15,7 +15,7 @@ use super::promotion::{self, Due, Settled};
 use super::report::{Because, Reason, UnitReport, Verdict, Wake};
 use super::roll_back::{self, Wanted};
 use super::takeover::{Assessment, Standing};
-use crate::domain::{Base, ImageId, IteratorExt as _, Version};
+use crate::domain::{Base, ImageId, Version};
 
 /// What was decided for a unit.
 pub(super) struct UnitDecision {
@@ -94,7 +94,7 @@ pub(super) fn decide(
         packages: members
             .iter()
             .filter_map(|member| index.observation.packages.get(&member.rows.instance.feature)?.as_ref())
-            .ordered(),
+            .collect(),
         images: &on_disk,
         first_seen: first_seen.unwrap_or_default(),
     };
@@ -357,12 +357,12 @@ fn last_versions(
             None => row.last_version.get().cloned(),
         })
         .filter(|version| promoted.is_none_or(|promotion| promotion.version != *version))
-        .ordered()
+        .collect()
 }
 
 /// The fallback that comes first: what STATE_DB calls the last version, else what memory does.
 fn fallback_version(clean_up: &CleanUp<'_>, names: &NamesOnDisk<'_>, memory: &UnitMemory) -> Option<Version> {
-    let fallbacks: BTreeSet<Version> = clean_up.fallbacks(names, memory).into_values().ordered();
+    let fallbacks: BTreeSet<Version> = clean_up.fallbacks(names, memory).into_values().collect();
     let named = clean_up.last_versions.iter();
     // What an operator rolled back from is none, though it stays on the disk.
     let proven = memory.proven().filter(|(image, _)| !memory.rolled_back.contains(*image)).map(|(_, version)| version);

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::finding::{Check, Finding};
 use super::processes::Process;
 use crate::decide::{Container, Image};
-use crate::domain::IteratorExt as _;
 use crate::files::{Absence, Loaded, RemoteCtrConfig};
 
 /// The Python daemon of sonic-buildimage's `src/sonic-ctrmgrd`.
@@ -50,7 +49,7 @@ pub(super) fn judge_collectors<'a>(
         .iter()
         .filter(|name| running.clone().any(|process| process.runs(name)))
         .map(|name| format!("{name} runs as a process"))
-        .ordered();
+        .collect();
     for (container, image) in containers.filter(|(container, _)| container.status.is_alive()) {
         let references = image.into_iter().flat_map(|image| image.references.iter()).chain(&container.created_from);
         let mut bases = references.map(|reference| reference.repository.base().as_str());

@@ -14,7 +14,7 @@ use super::processes::{self, Process};
 use super::state_dir;
 use crate::database::{self, ConfigError, Rows, ServerSurvey};
 use crate::decide::{Decision, Memory, Now, Observation, Owner, decide};
-use crate::domain::{Base, Feature, ImageId, IteratorExt as _};
+use crate::domain::{Base, Feature, ImageId};
 use crate::engine::{Engine, EngineError, EngineHost, EngineVersion, Interest, Reader, Snapshot};
 use crate::files::{self, Loaded, RemoteCtrConfig};
 use crate::policy_rows::{PolicyReader, PolicyRows};
@@ -90,7 +90,7 @@ impl Seen {
     /// The features that are to be owned by kube, as far as known.
     pub(super) fn features_of_kube(&self) -> BTreeSet<Feature> {
         let of_kube = self.observation.configuration.iter().filter(|(_, row)| row.set_owner.is(&Owner::Kube));
-        of_kube.map(|(key, _)| key.key.clone()).ordered()
+        of_kube.map(|(key, _)| key.key.clone()).collect()
     }
 
     /// Decides what the agent would, without its memory: that says nothing of what is asked here.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::memory::UnitMemory;
 use super::super::observation::{Image, Observation};
 use super::super::plan::{Plan, Step};
-use crate::domain::{Base, ContainerId, ImageId, IteratorExt as _, Reference, Repository, Version};
+use crate::domain::{Base, ContainerId, ImageId, Reference, Repository, Version};
 
 /// What is on the disk.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub(super) struct ByName<'a> {
 
 impl<'a> ByName<'a> {
     pub(super) fn new(observation: &'a Observation, plan: &'a Plan) -> Self {
-        let named = plan.units.keys().map(|base| (base, BTreeMap::new())).ordered();
+        let named = plan.units.keys().map(|base| (base, BTreeMap::new())).collect();
         let mut this = Self { observation, named, users: BTreeMap::new() };
         for (id, image) in observation.images.iter() {
             for reference in &image.references {
@@ -73,10 +73,10 @@ impl Engine {
             .keys()
             .flat_map(|image| by_name.users.get(image).into_iter().flatten().map(|id| (*(*id), *(*image))));
         Self {
-            references: named.ordered(),
-            images: images.keys().map(|id| *(*id)).ordered(),
-            anchored: anchored.map(|(id, _)| *(*id)).ordered(),
-            users: users.ordered(),
+            references: named.collect(),
+            images: images.keys().map(|id| *(*id)).collect(),
+            anchored: anchored.map(|(id, _)| *(*id)).collect(),
+            users: users.collect(),
             removed: BTreeSet::new(),
         }
     }
