@@ -308,7 +308,7 @@ impl Turn<'_> {
             request.every_container || request.containers.contains(id) || request.names.contains(&container.name)
         });
         let containers = containers.map(|(id, container)| (*id, container.clone())).collect();
-        let reading = Reading { rows, containers, latest: switch.naming(&request.latest) };
+        let reading = Reading { rows: Some(rows), containers, latest: switch.naming(&request.latest) };
         self.conduct.reading(&agent.controller, reading)
     }
 

@@ -328,6 +328,37 @@ fn a_hung_call_that_holds_up_another_unit() {
     assert!(trace.contains("docker-snmp hangs"), "{trace}");
 }
 
+/// The rows are those that were known before, not read again.
+struct ReadsNothingAgain;
+
+impl Conduct for ReadsNothingAgain {
+    fn reading(&self, _: &Controller, reading: Reading) -> Reading {
+        Reading { rows: None, ..reading }
+    }
+}
+
+#[test]
+fn rows_that_are_not_read_again() {
+    let bounds = Left { operations: 1, delays: 1, ..NOTHING };
+    let trace = caught("two-owners", bounds, ReadsNothingAgain, Promise::Fresh);
+    assert!(trace.contains("it is not kube's"), "{trace}");
+}
+
+/// Images are removed without regard to the promotions of others.
+struct RemovesBesidePromotions;
+
+impl Conduct for RemovesBesidePromotions {
+    fn begins(&self, agent: &Agent) -> Option<(Base, Step)> {
+        removal(agent, |base, promotes| !promotes && agent.steps.keys().any(|other| other != base))
+    }
+}
+
+#[test]
+fn a_removal_while_another_promotion_is_due() {
+    let trace = caught("two-units", NOTHING, RemovesBesidePromotions, Promise::PromotionsFirst);
+    assert!(trace.contains("the promotion of docker-snmp is due"), "{trace}");
+}
+
 /// A memory that cannot be saved ends the round before anything is published.
 struct SavesOrStops;
 

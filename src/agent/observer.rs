@@ -111,15 +111,15 @@ pub fn interest(observation: &Observation, memory: &Memory) -> Interest {
     let mut interest = Interest::default();
     for instance in observation.instances_of_kube(memory) {
         interest.bases.extend(observation.image_names.get(&instance.feature).cloned());
-        interest.features.extend(instance.container_name().parse());
-        interest.features.insert(instance.feature);
+        interest.features.insert(instance.container_name().into());
+        interest.features.insert(instance.feature.as_str().into());
     }
     if interest.features.is_empty() {
         return interest;
     }
     for state in observation.state.values() {
         if let Value::Is(NamedContainer::Prefix(prefix)) = &state.container_id {
-            interest.containers.insert(prefix.to_string());
+            interest.containers.extend(prefix.get(..12).map(str::to_owned));
         }
     }
     // A unit whose image name only its container told stays known by what is remembered of it.

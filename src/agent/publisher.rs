@@ -125,6 +125,12 @@ impl Publisher {
         !self.unsaved.is_empty()
     }
 
+    /// Writes what was added to the history since the last time.
+    pub(super) fn save_history(&mut self) {
+        let saved = self.history.save();
+        self.tell_saved("history", &saved);
+    }
+
     /// Adds events to the history.
     fn record(&mut self, events: Vec<Event>, rows: &Rows) {
         let time = clock::format(clock::wall());
@@ -148,8 +154,6 @@ impl Publisher {
                 self.history.add(&name, time.clone(), entry, published);
             }
         }
-        let saved = self.history.save();
-        self.tell_saved("history", &saved);
     }
 
     /// What of the history is not in STATE_DB, or was replaced by others.

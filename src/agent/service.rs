@@ -63,6 +63,8 @@ struct Shell {
     /// Who waits for the answer to a command.
     asked: BTreeMap<u64, oneshot::Sender<Reply>>,
     commands: u64,
+    /// What is worth inspecting may be something else since rows or lists were read.
+    is_interest_old: bool,
     resync_at: Option<Instant>,
     /// As they were at the start.
     settings: Settings,
@@ -178,11 +180,12 @@ impl Shell {
             logging.set_level(self.observer.log_level());
         }
         self.tell(Event::Rows(Box::new(rows)));
-        self.lists.set_interest(observer::interest(self.controller.observation(), self.controller.memory()));
+        self.is_interest_old = true;
     }
 
     fn see_lists(&mut self) {
         let event = self.lists.see();
+        self.is_interest_old = true;
         if matches!(event, Event::Engine(_)) {
             let saved = self.store.remember_versions(&self.reader.versions());
             self.publisher.tell_saved("versions", &saved);
@@ -212,14 +215,14 @@ impl Shell {
                 }
             }
             Ended::Read { base, rows, engine } => {
-                let rows = rows.map(|rows| {
-                    self.databases.apply(rows);
-                    self.observer.see(self.databases.rows())
-                });
                 let reading = match (rows, engine) {
                     (Err(error), _) => Err(format!("Redis cannot be read: {error}")),
                     (Ok(_), Err(error)) => Err(format!("the engine cannot be read: {error}")),
-                    (Ok(rows), Ok(UnitSnapshot { containers, references, .. })) => {
+                    (Ok(rows), Ok(UnitSnapshot { containers, references })) => {
+                        self.databases.apply(rows);
+                        let is_news = self.databases.take_news();
+                        self.is_interest_old |= is_news;
+                        let rows = is_news.then(|| self.observer.see(self.databases.rows()));
                         let latest = references.into_values().next().flatten();
                         Ok(Box::new(Reading { rows, containers, latest }))
                     }
@@ -238,7 +241,10 @@ impl Shell {
             }
             effects.into_iter().for_each(|effect| self.act(effect));
         }
-        self.lists.set_interest(observer::interest(self.controller.observation(), self.controller.memory()));
+        self.publisher.save_history();
+        if std::mem::take(&mut self.is_interest_old) {
+            self.lists.set_interest(observer::interest(self.controller.observation(), self.controller.memory()));
+        }
     }
 
     fn act(&mut self, effect: Effect) {
@@ -247,6 +253,8 @@ impl Shell {
             Effect::ReadUnit { base, request } => self.read_unit(base, request),
             Effect::Found(report) => self.publisher.found(&report, self.databases.rows()),
             Effect::Save => {
+                // What the memory knows is not told again.
+                self.publisher.save_history();
                 failpoint::reach(failpoint::BEFORE_SAVE);
                 let saved = self.store.save(self.controller.memory());
                 failpoint::reach(failpoint::AFTER_SAVE);

@@ -77,11 +77,16 @@ impl Databases {
     pub async fn changed(&mut self) {
         loop {
             self.take_over();
-            if std::mem::take(&mut self.is_news) {
+            if self.take_news() {
                 return;
             }
             self.wake.notified().await;
         }
+    }
+
+    /// Whether rows are other ones than when this, or [`changed`](Self::changed), told of it last.
+    pub fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.is_news)
     }
 
     /// Takes over what was read, of every server.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -14,11 +15,12 @@ use super::parse::{InspectedContainer, InspectedImage};
 use crate::backoff::Backoff;
 use crate::domain::{ContainerId, ImageId};
 
-/// How many containers are inspected at once. One that hangs takes a place until its deadline.
-const MOST_CONTAINERS: usize = 32;
+/// How many inspections of a kind are under way at once: enough to hide the engine's latency, few enough not to load it, and
+/// each has a connection with its buffers.
+const MOST: usize = 4;
 
-/// How many images are inspected at once: enough to hide the engine's latency, few enough not to load it.
-const MOST_IMAGES: usize = 8;
+/// How long an inspection takes a place. What takes longer hangs, and holds up nothing but itself.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What became of an inspection.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ enum Answer {
 
 impl Inspections {
     pub(super) fn new(engine: Engine, shared: Shared) -> Self {
-        let (containers, images) = (Queue::new(MOST_CONTAINERS), Queue::new(MOST_IMAGES));
+        let (containers, images) = (Queue::default(), Queue::default());
         Self { engine, shared, containers, images, under_way: FuturesUnordered::new() }
     }
 
@@ -90,7 +92,7 @@ impl Inspections {
         self.containers.failed.contains_key(id)
     }
 
-    /// When the next inspection that failed is to be tried again.
+    /// When more can be started: one that failed is to be tried again, or one that hangs no longer takes a place.
     pub(super) fn due(&self) -> Option<Instant> {
         self.containers.due().into_iter().chain(self.images.due()).min()
     }
@@ -154,12 +156,11 @@ impl Inspections {
 /// What is to be inspected of one kind.
 #[derive(Debug)]
 struct Queue<K> {
-    /// How many at once.
-    most: usize,
     /// What comes first of what is wanted.
     first: BTreeSet<K>,
     waiting: BTreeSet<K>,
-    under_way: BTreeSet<K>,
+    /// Since when each is being inspected.
+    under_way: BTreeMap<K, Instant>,
     failed: BTreeMap<K, Failure>,
 }
 
@@ -170,17 +171,14 @@ struct Failure {
     backoff: Backoff,
 }
 
-impl<K: Ord + Copy> Queue<K> {
-    fn new(most: usize) -> Self {
-        Self {
-            most,
-            first: BTreeSet::new(),
-            waiting: BTreeSet::new(),
-            under_way: BTreeSet::new(),
-            failed: BTreeMap::new(),
-        }
+impl<K> Default for Queue<K> {
+    fn default() -> Self {
+        let (first, waiting) = (BTreeSet::new(), BTreeSet::new());
+        Self { first, waiting, under_way: BTreeMap::new(), failed: BTreeMap::new() }
     }
+}
 
+impl<K: Ord + Copy> Queue<K> {
     fn want(&mut self, first: BTreeSet<K>, mut wanted: BTreeSet<K>) {
         let now = Instant::now();
         wanted.extend(&first);
@@ -188,14 +186,15 @@ impl<K: Ord + Copy> Queue<K> {
         self.failed.retain(|key, _| wanted.contains(key));
         wanted.retain(|key| {
             let is_due = self.failed.get(key).is_none_or(|failure| failure.due <= now);
-            is_due && !self.under_way.contains(key)
+            is_due && !self.under_way.contains_key(key)
         });
         self.waiting = wanted;
     }
 
     /// What to start now, if there is room. What has failed before comes last.
     fn next(&mut self) -> Option<K> {
-        if self.under_way.len() >= self.most {
+        let now = Instant::now();
+        if self.under_way.values().filter(|since| now < **since + PATIENCE).count() >= MOST {
             return None;
         }
         let is_fresh = |key: &&K| !self.failed.contains_key(key);
@@ -203,7 +202,7 @@ impl<K: Ord + Copy> Queue<K> {
         let fresh = first.or_else(|| self.waiting.iter().find(is_fresh));
         let next = fresh.or_else(|| self.waiting.first()).copied()?;
         self.waiting.remove(&next);
-        self.under_way.insert(next);
+        self.under_way.insert(next, now);
         Some(next)
     }
 
@@ -219,16 +218,20 @@ impl<K: Ord + Copy> Queue<K> {
     }
 
     fn is_settled(&self) -> bool {
-        self.waiting.iter().chain(&self.under_way).all(|key| self.failed.contains_key(key))
+        self.waiting.iter().chain(self.under_way.keys()).all(|key| self.failed.contains_key(key))
     }
 
     fn are_first_settled(&self) -> bool {
-        let mut open = self.first.iter().filter(|key| self.waiting.contains(key) || self.under_way.contains(key));
+        let mut open = self.first.iter().filter(|key| self.waiting.contains(key) || self.under_way.contains_key(key));
         open.all(|key| self.failed.contains_key(key))
     }
 
     fn due(&self) -> Option<Instant> {
-        let idle = self.failed.iter().filter(|(key, _)| !self.under_way.contains(key) && !self.waiting.contains(key));
-        idle.map(|(_, failure)| failure.due).min()
+        let idle = self.failed.iter().filter(|(key, _)| !self.under_way.contains_key(key) && !self.waiting.contains(key));
+        let retries = idle.map(|(_, failure)| failure.due);
+        // What waits for a place gets it when one of those that have them hangs.
+        let now = Instant::now();
+        let places = self.under_way.values().map(|since| *since + PATIENCE).filter(|at| *at > now);
+        retries.chain(places.min().filter(|_| !self.waiting.is_empty())).min()
     }
 }

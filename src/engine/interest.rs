@@ -1,16 +1,17 @@
 //! What is worth an inspection.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::decide::{Container, Image};
-use crate::domain::{Base, ContainerId, Feature, ImageId};
+use crate::domain::{Base, ContainerId, ImageId};
 
 /// What a decision needs to know more about than the lists of images and containers say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// The kube containers of these features, by the kubelet's label.
-    pub features: BTreeSet<Feature>,
-    /// The containers whose id begins with one of these, as rows name them.
+    pub features: BTreeSet<Arc<str>>,
+    /// The containers whose id begins with one of these: 12 digits each, of what rows name them by.
     pub containers: BTreeSet<String>,
     /// The images with a reference in a repository of one of these names.
     pub bases: BTreeSet<Base>,
@@ -23,11 +24,10 @@ pub struct Interest {
 impl Interest {
     /// Whether a container is worth an inspection while it runs, and its image always.
     pub(super) fn wants_container(&self, id: &ContainerId, container: &Container) -> bool {
-        let is_named = || self.containers.iter().any(|prefix| !prefix.is_empty() && id.starts_with(prefix));
+        let is_named = || self.containers.contains(&id.short());
         let is_labelled = || {
-            container.kubelet.as_ref().is_some_and(|labels| {
-                labels.is_container && self.features.iter().any(|feature| feature.as_str() == &*labels.container_name)
-            })
+            let labels = container.kubelet.as_ref();
+            labels.is_some_and(|labels| labels.is_container && self.features.contains(&labels.container_name))
         };
         self.everything || is_named() || is_labelled()
     }

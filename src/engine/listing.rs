@@ -16,9 +16,12 @@ use crate::domain::{ContainerId, ImageId};
 /// How long an event waits for others, so that a burst (a start is three events, a clean-up a dozen) is one read.
 const BURST: Duration = Duration::from_millis(2);
 
-/// How long an event waits on which no takeover depends: a whole clean-up is one read, and not one read for each image
-/// while the engine is busy with the next.
-const CALM_BURST: Duration = Duration::from_millis(50);
+/// How long nothing has to happen after an event on which no takeover depends: a whole clean-up is one read, and not one
+/// read for each image while the engine is busy with the next.
+const CALM: Duration = Duration::from_millis(50);
+
+/// How long such an event waits for calm.
+const LONGEST_BURST: Duration = Duration::from_secs(1);
 
 /// What is to be listed.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub(super) struct Listing {
     news: News,
     /// When, if anything is.
     due: Option<Instant>,
+    /// When at the latest, if all that has happened can wait for calm.
+    latest: Option<Instant>,
 }
 
 /// What was listed.
@@ -42,7 +47,7 @@ pub(super) struct Listed {
 impl Listing {
     /// Both lists, now.
     pub(super) fn everything(news: News) -> Self {
-        Self { containers: true, images: true, due: Some(Instant::now()), news }
+        Self { containers: true, images: true, due: Some(Instant::now()), latest: None, news }
     }
 
     /// Why to publish what is listed.
@@ -54,7 +59,7 @@ impl Listing {
     pub(super) fn ask(&mut self) {
         self.news.is_asked = true;
         (self.containers, self.images) = (true, true);
-        self.due = Some(Instant::now());
+        (self.due, self.latest) = (Some(Instant::now()), None);
     }
 
     /// Takes note of what an event makes dirty.
@@ -67,8 +72,21 @@ impl Listing {
             Event::Unknown => (self.containers, self.images) = (true, true),
         }
         self.news.is_heard = true;
-        let due = Instant::now() + if event.is_urgent() { BURST } else { CALM_BURST };
-        self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
+        let now = Instant::now();
+        let is_calm = self.due.is_none() || self.latest.is_some();
+        match event.is_urgent() {
+            false if is_calm => {
+                let latest = *self.latest.get_or_insert(now + LONGEST_BURST);
+                self.due = Some(latest.min(now + CALM));
+            }
+            // What is urgent takes along whatever else has happened.
+            false => {}
+            true => {
+                let due = now + BURST;
+                self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
+                self.latest = None;
+            }
+        }
     }
 
     /// When something is to be listed.

@@ -96,8 +96,11 @@ impl Reader {
     ) -> impl Future<Output = Result<UnitSnapshot, EngineError>> + Send + use<> {
         let reader = self.clone();
         async move {
-            let began = clock::since_boot();
-            let UnitRead { containers, names, references, all_containers } = request;
+            let UnitRead { containers, mut names, references, all_containers } = request;
+            if all_containers {
+                // The list has them, too.
+                names.clear();
+            }
             let list = async {
                 match all_containers {
                     true => reader.engine.list_containers().await.map(Some),
@@ -115,17 +118,14 @@ impl Reader {
                 let known = reader.shared.lock();
                 containers.iter_mut().for_each(|(id, container)| known.complete(id, container));
             }
-            let mut names = BTreeMap::new();
             for (id, container) in by_id {
-                put(&mut containers, id, container);
-            }
-            for (name, found) in by_name {
-                names.insert(name, found.as_ref().map(|(id, _)| *id));
-                if let Some((id, container)) = found {
-                    put(&mut containers, id, Some(container));
+                match container {
+                    Some(container) => drop(containers.insert(id, container)),
+                    None => drop(containers.remove(&id)),
                 }
             }
-            Ok(UnitSnapshot { began, containers, names, references: references.into_iter().collect() })
+            containers.extend(by_name.into_iter().flatten());
+            Ok(UnitSnapshot { containers, references: references.into_iter().collect() })
         }
     }
 
@@ -135,9 +135,8 @@ impl Reader {
     }
 
     /// The container of this name, if there is one. What has no such name may have an id that begins like it.
-    async fn named(&self, name: Arc<str>) -> Result<(Arc<str>, Option<(ContainerId, Container)>), EngineError> {
-        let found = self.inspect(&name).await?.filter(|(_, container)| container.name == name);
-        Ok((name, found))
+    async fn named(&self, name: Arc<str>) -> Result<Option<(ContainerId, Container)>, EngineError> {
+        Ok(self.inspect(&name).await?.filter(|(_, container)| container.name == name))
     }
 
     async fn inspect(&self, name: &str) -> Result<Option<(ContainerId, Container)>, EngineError> {
@@ -158,18 +157,6 @@ impl Reader {
             self.shared.lock().note_image(image);
         }
         Ok((reference, id))
-    }
-}
-
-/// Puts in a container as it was inspected, or takes it out if it is gone.
-fn put(containers: &mut BTreeMap<ContainerId, Container>, id: ContainerId, container: Option<Container>) {
-    match container {
-        Some(container) => {
-            containers.insert(id, container);
-        }
-        None => {
-            containers.remove(&id);
-        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::decide::{Container, Image};
 use crate::domain::{ContainerId, ImageId, Reference};
@@ -37,13 +36,9 @@ pub struct UnitRead {
 /// What was read again of one unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitSnapshot {
-    /// The boot-time clock just before anything was asked for: what was done before that is shown.
-    pub began: Duration,
     /// The containers that are there: those asked for with details if they run, and if all were asked for the others as
     /// they are listed, with the details that are known of them.
     pub containers: BTreeMap<ContainerId, Container>,
-    /// Which container has each name that was asked for, if one has.
-    pub names: BTreeMap<Arc<str>, Option<ContainerId>>,
     /// What each reference names that was asked for, if anything.
     pub references: BTreeMap<Reference, Option<ImageId>>,
 }

@@ -93,11 +93,12 @@ impl Drop for Watcher {
     }
 }
 
-/// Watches an engine from a task of its own, until the handle is dropped, and shares what `reader` knows.
+/// Watches an engine from a task of its own, until the handle is dropped, and shares what `reader` knows. An interest is told
+/// from another by its allocation.
 ///
 /// The first state is empty: neither a snapshot nor away.
 #[must_use]
-pub fn watch(reader: Reader, interest: watch::Receiver<Interest>) -> Watcher {
+pub fn watch(reader: Reader, interest: watch::Receiver<Arc<Interest>>) -> Watcher {
     let (sender, state) = watch::channel(State::default());
     let (resync, again) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let task = Watching {
@@ -122,7 +123,7 @@ struct Watching {
     reader: Reader,
     lists: Lists,
     inspections: Inspections,
-    interest: watch::Receiver<Interest>,
+    interest: watch::Receiver<Arc<Interest>>,
     resync: Arc<Notify>,
     again: Arc<Notify>,
     state: watch::Sender<State>,
@@ -298,7 +299,7 @@ impl Watching {
     /// that a new interest is worth.
     fn publish_soon(&mut self, patience: Duration) {
         let now = Instant::now();
-        let is_answered = || *self.state.borrow().interest == *self.interest.borrow();
+        let is_answered = || Arc::ptr_eq(&self.state.borrow().interest, &self.interest.borrow());
         let at = if self.inspections.are_settled() {
             now
         } else if is_answered() {
@@ -325,10 +326,8 @@ impl Watching {
         self.state.send_if_modified(|state| {
             // A full read that finds what no event told has happened as well.
             let has_happened = news.is_heard || state.snapshot.as_ref() != Some(&snapshot);
-            let is_other_interest = *state.interest != *interest;
-            if is_other_interest {
-                state.interest = Arc::new(interest.clone());
-            }
+            let is_other_interest = !Arc::ptr_eq(&state.interest, &interest);
+            state.interest.clone_from(&interest);
             state.generation = state.generation.wrapping_add(u64::from(has_happened));
             state.snapshot = Some(snapshot);
             state.away = None;

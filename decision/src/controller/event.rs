@@ -92,8 +92,8 @@ pub struct ReadRequest {
 /// The answer to a [`ReadRequest`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reading {
-    /// The rows, those of the unit read again.
-    pub rows: Rows,
+    /// The rows, those of the unit read again; none if they are as they were told last.
+    pub rows: Option<Rows>,
     /// The containers that were asked for and exist.
     pub containers: BTreeMap<ContainerId, Container>,
     /// What `BASE:latest` names.

@@ -387,7 +387,8 @@ impl Controller {
         }
         let idle = self.units.iter().filter(|(_, unit)| unit.state == UnitState::Idle);
         let idle: Vec<Base> = idle.map(|(base, _)| base.clone()).collect();
-        idle.iter().for_each(|base| self.plan_unit(base, now));
+        let is_seen = self.newer.is_empty();
+        idle.iter().for_each(|base| self.plan_unit(base, is_seen, now));
         self.adopt(memory, report, None, now);
     }
 
@@ -430,12 +431,13 @@ impl Controller {
         if memory == self.memory {
             return;
         }
-        let (before, after) = (self.memory.marks(), memory.marks());
+        let marks = |memory: &Memory| unit.map_or_else(|| memory.marks(), |base| memory.marks_of(base, &self.report));
+        let (before, after) = (marks(&self.memory), marks(&memory));
         if before != after {
             let stamp = up_to_milliseconds(now);
-            self.stamps.retain(|mark, _| after.contains(mark));
+            self.stamps.retain(|mark, _| after.contains(mark) || !before.contains(mark));
             // What was there before without a stamp is from an earlier boot, and stays old.
-            self.stamps.extend(after.into_iter().filter(|mark| !before.contains(mark)).map(|mark| (mark, stamp)));
+            self.stamps.extend(after.difference(&before).map(|mark| (mark.clone(), stamp)));
         }
         self.memory = memory;
         self.are_marks_saved = false;

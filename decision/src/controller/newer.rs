@@ -104,7 +104,7 @@ fn play(step: &Step, observation: &mut Observation) {
         Step::RemoveImage { image } => {
             observation.images_mut().remove(image);
         }
-        // Rows are read again before anything is decided on them.
+        // No list shows it.
         Step::RecordVersions { .. } => {}
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::event::{Acted, Effect, Reading, Rows};
+use super::event::{Acted, Effect, Reading};
 use super::newer::{News, Seen};
 use super::unit::{Lane, Unit, UnitState, lane};
 use super::{Controller, Engine, removed, wake_at};
-use crate::decide::{Action, Purpose};
-use crate::domain::Base;
+use crate::decide::{Action, Purpose, Step};
+use crate::domain::{Base, Value};
 use crate::outcome::StepOutcome;
 
 /// How many units are cleaned up at once: enough to hide the engine's latency.
@@ -162,7 +162,7 @@ impl Controller {
         }
         let Some(request) = self.request(base, reading_for) else { return };
         let Reading { rows, containers, latest } = reading;
-        if !self.is_known(&rows) {
+        if let Some(rows) = rows {
             self.take_rows(rows);
         }
         if latest.is_some_and(|image| !self.observation.images.contains_key(&image)) {
@@ -180,7 +180,7 @@ impl Controller {
         self.put_command(base);
         self.decide_alone(base, now);
         self.observation.orders.clear();
-        self.plan_unit(base, now);
+        self.plan_unit(base, true, now);
         let actions = self.plan.units.get(base).map_or(&[][..], Vec::as_slice);
         let Some(unit) = self.units.get_mut(base) else { return };
         let next = unit.next(actions).filter(|action| reading_for == Lane::Removal || lane(action) == Lane::Promotion);
@@ -190,29 +190,15 @@ impl Controller {
         self.answer(base);
     }
 
-    /// A unit that is in the middle of nothing has a new plan.
-    pub(super) fn plan_unit(&mut self, base: &Base, now: Duration) {
+    /// A unit that is in the middle of nothing has a new plan. `is_seen`: what it has done last shows in what was read.
+    pub(super) fn plan_unit(&mut self, base: &Base, is_seen: bool, now: Duration) {
         let actions = self.plan.units.get(base).map_or(&[][..], Vec::as_slice);
         let longest = actions.first().map_or(self.pauses.clean_up, |action| self.longest_pause(&action.purpose));
         let Some(unit) = self.units.get_mut(base) else { return };
         unit.state = UnitState::Idle;
-        if unit.planned(actions, base, longest, now) {
+        if unit.planned(actions, is_seen, base, longest, now) {
             self.refuse_taken(base, "what was done had no effect; somebody else changes the same");
         }
-    }
-
-    /// Whether the rows say what is known.
-    fn is_known(&self, rows: &Rows) -> bool {
-        let (known, read) = (&self.observation, &rows.observation);
-        known.unreadable == read.unreadable
-            && known.config_initialized == read.config_initialized
-            && known.kubernetes == read.kubernetes
-            && known.asics == read.asics
-            && known.configuration == read.configuration
-            && known.state == read.state
-            && known.image_names == read.image_names
-            && known.packages == read.packages
-            && self.policy == rows.policy
     }
 
     fn not_read(&mut self, base: &Base, why: &str, now: Duration) {
@@ -244,28 +230,40 @@ impl Controller {
         let Some(unit) = self.units.get_mut(base) else { return };
         let UnitState::Acting { action, done, reclaimed, .. } = &mut unit.state else { return };
         let Some(step) = action.steps.get(*done).cloned() else { return };
+        let action = action.clone();
         if let StepOutcome::Done { reclaimed: freed } = outcome {
             (*done, *reclaimed) = (*done + 1, *reclaimed + freed);
-            match action.steps.get(*done).cloned() {
+            let (next, reclaimed) = (action.steps.get(*done).cloned(), *reclaimed);
+            self.note_done(step, now);
+            match next {
                 Some(next) => self.effects.push(Effect::Step { base: base.clone(), step: next }),
-                None => {
-                    let (action, reclaimed) = (action.clone(), *reclaimed);
-                    self.acted(base, action, StepOutcome::Done { reclaimed }, now);
-                }
+                None => self.acted(base, action, StepOutcome::Done { reclaimed }, now),
             }
-            return self.newer.add(News::Done(step), now, &mut self.observation);
+            return;
         }
-        let action = action.clone();
         if let (StepOutcome::InUse, Some(image)) = (&outcome, removed(&step)) {
             self.observation.refused.insert(*image);
         }
         self.acted(base, action, outcome, now);
     }
 
+    /// What a step has done is known without being read: on the engine as long as no newer list shows it, and in rows until
+    /// they are read.
+    fn note_done(&mut self, step: Step, now: Duration) {
+        match step {
+            Step::RecordVersions { row, stable, last, .. } => {
+                if let Some(row) = self.observation.state.get_mut(&row) {
+                    row.stable_version = Value::Is(stable);
+                    row.last_version = last.map_or_else(|| row.last_version.clone(), Value::Is);
+                }
+            }
+            step => self.newer.add(News::Done(step), now, &mut self.observation),
+        }
+    }
+
     /// An action has ended. Whatever comes next of its unit, it is read again before it.
     fn acted(&mut self, base: &Base, action: Action, outcome: StepOutcome, now: Duration) {
         let longest = self.longest_pause(&action.purpose);
-        let lane = lane(&action);
         self.effects.push(Effect::Acted(Acted {
             base: base.clone(),
             action: action.clone(),
@@ -293,14 +291,8 @@ impl Controller {
                 return;
             }
         }
-        match lane {
-            Lane::Promotion if !self.is_stopping => self.begin_reading(base.clone(), lane, now),
-            // It is read again when it is its turn.
-            Lane::Promotion | Lane::Removal => {
-                self.decide_alone(base, now);
-                self.plan_unit(base, now);
-            }
-        }
+        self.decide_alone(base, now);
+        self.plan_unit(base, false, now);
     }
 
     /// What is on the engine is known when its lists were read again.

@@ -93,7 +93,7 @@ impl Driver {
         let containers = seen.containers.iter().filter(|(id, container)| is_asked(id, &container.name));
         let containers = containers.map(|(id, container)| (*id, container.clone())).collect();
         let latest = self.switch.naming(&request.latest);
-        let reading = Ok(Box::new(Reading { rows: self.rows(), containers, latest }));
+        let reading = Ok(Box::new(Reading { rows: Some(self.rows()), containers, latest }));
         self.tell(Event::Read { base: base.clone(), reading });
     }
 

@@ -143,9 +143,20 @@ impl Unit {
         actions.iter().take(required.unwrap_or(actions.len())).find(|action| !is_put_off(action))
     }
 
-    /// These are the actions that a new decision asks for. Whether the one that was done last had no effect.
-    pub(super) fn planned(&mut self, actions: &[Action], who: &Base, longest: Duration, now: Duration) -> bool {
+    /// These are the actions that a new decision asks for. Whether the one that was done last had no effect, which only
+    /// what was read after it tells.
+    pub(super) fn planned(
+        &mut self,
+        actions: &[Action],
+        is_seen: bool,
+        who: &Base,
+        longest: Duration,
+        now: Duration,
+    ) -> bool {
         self.deferred.retain(|action| actions.contains(action));
+        if !is_seen {
+            return false;
+        }
         match self.done.take() {
             Some(done) if actions.contains(&done) => {
                 self.put_off(done, who, longest, now);

@@ -22,7 +22,7 @@ pub(super) enum Lists {
         /// What it knows.
         state: watch::Receiver<State>,
         /// What is worth inspecting.
-        interest: watch::Sender<Interest>,
+        interest: watch::Sender<Arc<Interest>>,
     },
     /// They are read when they are asked for, and when something else becomes interesting.
     Read {
@@ -40,7 +40,7 @@ pub(super) enum Lists {
 impl Lists {
     /// Follows the lists.
     pub(super) fn follow(reader: Reader) -> Self {
-        let (interest, interested) = watch::channel(Interest::default());
+        let (interest, interested) = watch::channel(Arc::default());
         let watcher = engine::watch(reader, interested);
         Self::Followed { state: watcher.state(), watcher: Box::new(watcher), interest }
     }
@@ -102,8 +102,10 @@ impl Lists {
         match self {
             Self::Followed { interest, .. } => {
                 interest.send_if_modified(|interest| {
-                    let is_other = *interest != wanted;
-                    *interest = wanted;
+                    let is_other = **interest != wanted;
+                    if is_other {
+                        *interest = Arc::new(wanted);
+                    }
                     is_other
                 });
             }

@@ -116,6 +116,7 @@ impl Shell {
             publishing: Publishing::default(),
             asked: BTreeMap::new(),
             commands: 0,
+            is_interest_old: false,
             resync_at: None,
             settings: settings.clone(),
             overrides: Overrides::default(),

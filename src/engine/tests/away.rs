@@ -1,5 +1,6 @@
 //! An engine that is not there, is slow, refuses, or comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use imgmgrd_test_support::Engine as Dockerd;
@@ -56,7 +57,7 @@ async fn the_version_is_negotiated() {
 async fn an_engine_that_restarts_is_followed_again() {
     let mut rig = Rig::new();
     let image = rig.image("docker-snmp:1");
-    let (_interest, receiver) = watch::channel(interest(&["snmp"], &["docker-snmp"]));
+    let (_interest, receiver) = watch::channel(Arc::new(interest(&["snmp"], &["docker-snmp"])));
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     let before = until(&mut state, "read", is_there).await;
@@ -81,7 +82,7 @@ async fn an_engine_that_appears_later_is_found() {
     let folder = Workdir::new();
     let path = folder.folder("d");
     let engine = Engine::new(EngineHost::Unix(path.join("docker.sock")));
-    let (_interest, receiver) = watch::channel(Interest::default());
+    let (_interest, receiver) = watch::channel(Arc::<Interest>::default());
     let watcher = watch(Reader::new(engine), receiver);
     let mut state = watcher.state();
     until(&mut state, "away", is_away).await;
@@ -95,7 +96,7 @@ async fn an_engine_that_appears_later_is_found() {
 #[tokio::test]
 async fn an_engine_that_hangs_ends_in_a_deadline() {
     let mut rig = Rig::new();
-    let (_interest, receiver) = watch::channel(Interest::default());
+    let (_interest, receiver) = watch::channel(Arc::<Interest>::default());
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     until(&mut state, "read", is_there).await;

@@ -71,7 +71,7 @@ pub(super) fn reference(text: &str) -> Reference {
 /// Interest in features and image names.
 pub(super) fn interest(features: &[&str], bases: &[&str]) -> Interest {
     Interest {
-        features: features.iter().map(|feature| feature.parse().unwrap()).collect(),
+        features: features.iter().map(|feature| (*feature).into()).collect(),
         bases: bases.iter().map(|base| base.parse().unwrap()).collect(),
         ..Interest::default()
     }

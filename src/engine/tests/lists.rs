@@ -102,7 +102,7 @@ async fn a_list_that_cannot_be_made_while_an_image_is_removed_is_asked_for_again
         let status = if counted.load(Ordering::Relaxed) % 3 == 1 { 404 } else { 500 };
         is_first.then(|| Reply::Json(status, json!({ "message": "content digest sha256:...: not found" })))
     });
-    let (_interest, receiver) = watch::channel(interest(&[], &[]));
+    let (_interest, receiver) = watch::channel(Arc::new(interest(&[], &[])));
     let watcher = watch(Reader::new(fake.engine.clone()), receiver);
     let mut state = watcher.state();
     until_snapshot(&mut state, "read", |_| true).await;
@@ -134,7 +134,7 @@ async fn versions_are_read_once_and_can_be_remembered() {
         snapshot.images.len() == 300 && snapshot.images.values().all(|image| image.declared_version().is_some())
     };
     let cold = fake();
-    let (_interest, receiver) = watch::channel(interest(&[], &["docker-snmp"]));
+    let (_interest, receiver) = watch::channel(Arc::new(interest(&[], &["docker-snmp"])));
     let watcher = watch(Reader::new(cold.engine.clone()), receiver);
     let mut state = watcher.state();
     until_snapshot(&mut state, "cold", is_read).await;

@@ -159,7 +159,7 @@ fn two(is_broken: &Arc<AtomicBool>, broken: fn() -> Reply) -> Fake {
 async fn an_inspection_that_hangs_holds_up_nobody_else() {
     let is_broken = Arc::new(AtomicBool::new(true));
     let fake = two(&is_broken, || Reply::Hang);
-    let (_interest, receiver) = watch::channel(EVERYTHING);
+    let (_interest, receiver) = watch::channel(Arc::new(EVERYTHING));
     let watcher = watch(Reader::new(fake.engine.clone()), receiver);
     let mut state = watcher.state();
     let begun = tokio::time::Instant::now();
@@ -198,7 +198,7 @@ async fn the_first_snapshot_waits_for_what_matters_on_a_slow_switch() {
         _ => None,
     });
     let wanted = interest(&["snmp"], &["docker-snmp"]);
-    let (_interest, receiver) = watch::channel(wanted.clone());
+    let (_interest, receiver) = watch::channel(Arc::new(wanted.clone()));
     let watcher = watch(Reader::new(fake.engine.clone()), receiver);
     let first = until(&mut watcher.state(), "read", |state| state.snapshot.is_some()).await;
     assert_eq!(*first.interest, wanted);
@@ -209,7 +209,7 @@ async fn the_first_snapshot_waits_for_what_matters_on_a_slow_switch() {
 async fn what_could_not_be_inspected_is_tried_again_when_something_happens_to_it() {
     let is_broken = Arc::new(AtomicBool::new(true));
     let fake = two(&is_broken, || Reply::Json(500, json!({ "message": "the shim is dead" })));
-    let (_interest, receiver) = watch::channel(EVERYTHING);
+    let (_interest, receiver) = watch::channel(Arc::new(EVERYTHING));
     let watcher = watch(Reader::new(fake.engine.clone()), receiver);
     let mut state = watcher.state();
     let unknown = |snapshot: &Snapshot| snapshot.containers.get(&container(2)).is_some_and(is_unknown);
@@ -229,7 +229,7 @@ async fn what_could_not_be_inspected_is_tried_again_when_something_happens_to_it
 #[tokio::test]
 async fn an_event_that_is_not_understood_may_be_about_anything() {
     let fake = two(&Arc::default(), || Reply::Hang);
-    let (_interest, receiver) = watch::channel(EVERYTHING);
+    let (_interest, receiver) = watch::channel(Arc::new(EVERYTHING));
     let watcher = watch(Reader::new(fake.engine.clone()), receiver);
     let mut state = watcher.state();
     until_snapshot(&mut state, "read", |snapshot| snapshot.containers.len() == 2).await;

@@ -1,5 +1,6 @@
 //! How a snapshot stays current.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,7 +14,7 @@ use crate::engine::{Interest, Reader, State, UnitRead, watch};
 #[tokio::test]
 async fn events_bring_the_snapshot_up_to_date() {
     let rig = Rig::new();
-    let (_interest, receiver) = watch::channel(interest(&["snmp"], &["docker-snmp"]));
+    let (_interest, receiver) = watch::channel(Arc::new(interest(&["snmp"], &["docker-snmp"])));
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     until_snapshot(&mut state, "read", |snapshot| snapshot.images.is_empty()).await;
@@ -51,7 +52,7 @@ async fn events_bring_the_snapshot_up_to_date() {
 #[tokio::test]
 async fn the_end_of_a_container_is_seen_though_nobody_asked_for_it() {
     let rig = Rig::new();
-    let (_interest, receiver) = watch::channel(interest(&["snmp"], &["docker-snmp"]));
+    let (_interest, receiver) = watch::channel(Arc::new(interest(&["snmp"], &["docker-snmp"])));
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     let image = rig.image("docker-snmp:1");
@@ -74,7 +75,7 @@ async fn nothing_is_published_while_nothing_happens() {
     let image = rig.image("docker-snmp:1");
     // A health check that goes on and on is no news: exec events are not listened to.
     rig.run(&kube_spec("snmp", &image).health(&["/bin/busybox", "true"], Duration::from_millis(100)));
-    let (_interest, receiver) = watch::channel(interest(&["snmp"], &["docker-snmp"]));
+    let (_interest, receiver) = watch::channel(Arc::new(interest(&["snmp"], &["docker-snmp"])));
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     until(&mut state, "read", |state| state.snapshot.is_some()).await;
@@ -95,7 +96,7 @@ async fn nothing_is_published_while_nothing_happens() {
 async fn a_burst_is_a_few_reads() {
     let rig = Rig::new();
     let image = rig.image("docker-snmp:1");
-    let (_interest, receiver) = watch::channel(interest(&[], &["docker-snmp"]));
+    let (_interest, receiver) = watch::channel(Arc::new(interest(&[], &["docker-snmp"])));
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     let before = until(&mut state, "read", |state| state.snapshot.is_some()).await.generation;
@@ -115,18 +116,18 @@ async fn an_interest_is_answered_when_it_changes() {
     let rig = Rig::new();
     let image = rig.image("docker-snmp:1");
     let container = rig.kube("snmp", &image);
-    let (sender, receiver) = watch::channel(Interest::default());
+    let (sender, receiver) = watch::channel(Arc::<Interest>::default());
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     let first = until(&mut state, "read", |state| state.snapshot.is_some()).await;
     assert_eq!(first.snapshot.unwrap().containers[&container].details, None);
     let wanted = interest(&["snmp"], &[]);
-    sender.send_replace(wanted.clone());
+    sender.send_replace(Arc::new(wanted.clone()));
     let answer = until(&mut state, "answered", |state| *state.interest == wanted).await;
     assert!(answer.snapshot.unwrap().containers[&container].details.is_some());
     // An interest in nothing that is there is answered, too.
     let wanted = interest(&["snmp", "bgp"], &[]);
-    sender.send_replace(wanted.clone());
+    sender.send_replace(Arc::new(wanted.clone()));
     until(&mut state, "answered", |state: &State| *state.interest == wanted).await;
 }
 
@@ -134,7 +135,7 @@ async fn an_interest_is_answered_when_it_changes() {
 async fn kills_for_lack_of_memory_are_counted() {
     let rig = Rig::new();
     let image = rig.image("docker-snmp:1");
-    let (_interest, receiver) = watch::channel(interest(&["snmp"], &[]));
+    let (_interest, receiver) = watch::channel(Arc::new(interest(&["snmp"], &[])));
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     until(&mut state, "read", |state| state.snapshot.is_some()).await;
@@ -155,7 +156,7 @@ async fn kills_for_lack_of_memory_are_counted() {
 #[tokio::test]
 async fn a_snapshot_that_was_asked_for_shows_what_was_done_before() {
     let rig = Rig::new();
-    let (_interest, receiver) = watch::channel(Interest::default());
+    let (_interest, receiver) = watch::channel(Arc::<Interest>::default());
     let watcher = watch(Reader::new(rig.engine.clone()), receiver);
     let mut state = watcher.state();
     until(&mut state, "read", |state| state.snapshot.is_some()).await;
