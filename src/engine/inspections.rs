@@ -227,7 +227,8 @@ impl<K: Ord + Copy> Queue<K> {
     }
 
     fn due(&self) -> Option<Instant> {
-        let idle = self.failed.iter().filter(|(key, _)| !self.under_way.contains_key(key) && !self.waiting.contains(key));
+        let idle =
+            self.failed.iter().filter(|(key, _)| !self.under_way.contains_key(key) && !self.waiting.contains(key));
         let retries = idle.map(|(_, failure)| failure.due);
         // What waits for a place gets it when one of those that have them hangs.
         let now = Instant::now();

@@ -21,7 +21,7 @@ const BURST: Duration = Duration::from_millis(2);
 const CALM: Duration = Duration::from_millis(50);
 
 /// How long such an event waits for calm.
-const LONGEST_BURST: Duration = Duration::from_secs(1);
+const LONGEST_BURST: Duration = Duration::from_secs(2);
 
 /// What is to be listed.
 #[derive(Debug, Default)]

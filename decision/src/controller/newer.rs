@@ -37,6 +37,10 @@ impl Newer {
     /// Takes note of news, and brings `observation` up to date.
     pub(super) fn add(&mut self, news: News, now: Duration, observation: &mut Observation) {
         apply(&news, observation);
+        if let News::Read(request, _) = &news {
+            // What was seen before of the same is seen anew.
+            self.0.retain(|(_, older)| !matches!(older, News::Read(other, _) if other == request));
+        }
         self.0.push((now, news));
     }
 
