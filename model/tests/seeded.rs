@@ -275,7 +275,11 @@ fn a_clean_up_that_never_ends() {
 fn alter(event: &mut Event, change: impl Fn(&mut Observation)) {
     match event {
         Event::Rows(rows) => change(&mut rows.observation),
-        Event::Read { reading: Ok(reading), .. } => change(&mut reading.rows.observation),
+        Event::Read { reading: Ok(reading), .. } => {
+            if let Some(rows) = &mut reading.rows {
+                change(&mut rows.observation);
+            }
+        }
         _ => {}
     }
 }

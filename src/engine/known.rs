@@ -107,6 +107,7 @@ impl Known {
         let details = self.details(container);
         if self.inspected.get(&id).is_none_or(|known| known.asked_at <= asked_at) {
             let (status, created_from) = (container.status, container.created_from.clone());
+            self.exit_codes.extend(container.exit_code.map(|code| (id, code)));
             self.inspected.insert(id, Inspected { status, created_from, details: details.clone(), asked_at });
         }
         if self.is_current(&id) {

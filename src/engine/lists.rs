@@ -56,13 +56,19 @@ impl Lists {
         Arc::make_mut(&mut self.images).remove(id);
     }
 
-    /// The interesting containers that run, unless all is known of them, and those that may only seem to run. The engine
-    /// tells of `unpause` before its list does (moby, daemon/unpause.go): an inspection waits for it.
+    /// The interesting containers that run, unless all is known of them, those that may only seem to run, and interesting ones
+    /// that have ended with nobody listening. The engine tells of `unpause` before its list does (moby, daemon/unpause.go): an
+    /// inspection waits for it.
     pub(super) fn containers_to_inspect(&self, interest: &Interest, known: &Known) -> BTreeSet<ContainerId> {
         let is_wanted = |(id, container): &(&ContainerId, &Container)| {
-            matches!(container.status, ContainerStatus::Running | ContainerStatus::Paused)
-                && (interest.wants_container(id, container) || known.has_ended(id))
-                && !known.is_current(id)
+            let is_worth_it = match container.status {
+                ContainerStatus::Running | ContainerStatus::Paused => {
+                    interest.wants_container(id, container) || known.has_ended(id)
+                }
+                ContainerStatus::Stopped => known.exit_code(id).is_none() && interest.wants_container(id, container),
+                ContainerStatus::Restarting | ContainerStatus::Unknown => false,
+            };
+            is_worth_it && !known.is_current(id)
         };
         self.containers.iter().filter(is_wanted).map(|(id, _)| *id).collect()
     }

@@ -172,6 +172,8 @@ pub(super) struct InspectedContainer {
     pub(super) started_at: Option<StartedAt>,
     pub(super) unhealthy: bool,
     pub(super) oom_killed: bool,
+    /// With what exit code it ended, if it has.
+    pub(super) exit_code: Option<i64>,
     /// `IMAGE_VERSION` of its own environment.
     pub(super) version: Value<Version>,
 }
@@ -214,6 +216,8 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
         #[serde(borrow)]
         started_at: Field<'a>,
         #[serde(borrow)]
+        exit_code: Field<'a>,
+        #[serde(borrow)]
         health: Field<'a>,
     }
     #[derive(Default, Deserialize)]
@@ -241,7 +245,11 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
     // While it restarts or is paused, `Running` is true as well (API reference, "ContainerState").
     let is_paused = fields.read(state.paused) == Some(true);
     let is_restarting = fields.read(state.restarting) == Some(true);
-    let status = match fields.word(state.status, status) {
+    let word: Option<String> = fields.read(state.status);
+    // One that was never started has a code, too.
+    let has_exited = matches!(word.as_deref(), Some("exited" | "dead"));
+    let exit_code = fields.read(state.exit_code).filter(|_| has_exited);
+    let status = match word.as_deref().and_then(status) {
         Some(_) if is_paused => Some(ContainerStatus::Paused),
         Some(_) if is_restarting => Some(ContainerStatus::Restarting),
         status => status,
@@ -256,6 +264,7 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
         started_at,
         unhealthy: unhealthy.unwrap_or_default(),
         oom_killed,
+        exit_code,
         version,
     })
 }

@@ -86,6 +86,24 @@ async fn a_word_in_a_list_that_is_not_known_makes_its_container_unknown() {
 }
 
 #[tokio::test]
+async fn the_exit_code_of_a_container_that_ended_before_anybody_listened() {
+    for (word, exit_code) in [("exited", Some(137)), ("dead", Some(137)), ("created", None)] {
+        let listed = with(listed_container(1, "snmp"), "State", json!(word));
+        let ended = json!({ "Status": word, "ExitCode": 137, "StartedAt": "2026-11-21T21:59:00.5Z" });
+        let inspected = with(inspected_container(1, "snmp"), "State", ended);
+        let fake = Fake::new(move |asked| match asked.split('?').next()? {
+            "/containers/json" => Some(Reply::Json(200, json!([listed]))),
+            "/images/json" => Some(Reply::Json(200, json!([listed_image(1, "docker-snmp:1")]))),
+            asked if asked.starts_with("/containers/") => Some(Reply::Json(200, inspected.clone())),
+            _ => Some(Reply::Json(200, inspected_image(1, "20240510.1"))),
+        });
+        let snapshot = Reader::new(fake.engine.clone()).read(&interest(&["snmp"], &[])).await.unwrap();
+        let seen = &snapshot.containers[&container(1)];
+        assert_eq!((seen.status, seen.exit_code), (ContainerStatus::Stopped, exit_code), "{word}");
+    }
+}
+
+#[tokio::test]
 async fn entries_without_an_id_are_left_out_and_the_others_are_read() {
     for broken in [json!(7), json!(null), json!([]), json!({}), json!({ "Id": "short", "State": 1 })] {
         let containers = json!([broken, listed_container(1, "snmp")]);
