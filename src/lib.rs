@@ -4,33 +4,33 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | [`domain`] | the words: names, image references, ages, values of rows |
-//! | [`decide`] | the rules: a pure function from what is, what was and what is wanted to a plan and a report |
-//! | [`database`] | SONiC's databases in Redis: read, followed and written |
-//! | [`engine`] | the container engine: snapshots of it, its events, and one step of a plan at a time |
-//! | [`files`], [`policy_rows`], [`settings`] | what else is read: other programs' files, the operator's policy, our own settings |
-//! | [`state`] | what outlives the process, in `/var/lib/imgmgrd` |
-//! | [`agent`] | `imgmgrd run`: the loop that connects them |
-//! | [`command`] | the command line |
+//! | [`domain`] | names, image references, ages, values of rows |
+//! | [`planner`], [`controller`] | the rules, and the loop as a value: a crate without input and output |
+//! | [`sonic_db`] | SONiC's databases in Redis: read, followed and written |
+//! | [`docker`] | the container engine: snapshots of it, its events, and one step of a plan at a time |
+//! | [`config`] | our own settings, the operator's policy, other programs' files |
+//! | [`store`] | what outlives the process, in `/var/lib/imgmgrd` |
+//! | `publish` | rows, history and log, all from the one report |
+//! | [`agent`] | `imgmgrd run`: the shell around the controller, the control socket, systemd |
+//! | [`cli`] | the command line |
 //! | `schema`, `manual` | with the feature `generate`: JSON Schemas of rows and answers, man pages, completions |
 //! | [`logging`], [`clock`], [`backoff`] | what all of them use |
 
 pub mod agent;
 mod allowance;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
-pub mod command;
-pub mod database;
-pub mod engine;
+pub mod config;
+pub mod docker;
 mod failpoint;
-pub mod files;
 pub mod logging;
 #[cfg(feature = "generate")]
 pub mod manual;
-pub mod policy_rows;
+mod publish;
 #[cfg(feature = "generate")]
 pub mod schema;
-pub mod settings;
-pub mod state;
+pub mod sonic_db;
+pub mod store;
 
-pub use imgmgrd_decision::{StepOutcome, controller, decide, domain};
+pub use imgmgrd_planner::{self as planner, StepOutcome, controller, domain};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use imgmgrd::command::CommandLine;
+use imgmgrd::cli::CommandLine;
 
 fn main() -> ExitCode {
     abort_on_panic();

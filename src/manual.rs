@@ -1,6 +1,6 @@
 //! The man pages and the completions of the shells, made of the command line itself.
 //!
-//! They are for the package and for [`crate::command`]'s `completion`; `make generate` writes them.
+//! They are for the package and for [`crate::cli`]'s `completion`; `make generate` writes them.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::command::CommandLine;
-use crate::settings::SETTINGS;
+use crate::cli::CommandLine;
+use crate::config::settings::SETTINGS;
 
 /// Commands for administrators, as the man pages count.
 const SECTION: &str = "8";

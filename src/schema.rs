@@ -5,16 +5,15 @@
 //! them to what is really read and written.
 
 mod config;
-mod pattern;
+pub(crate) mod generator;
+pub(crate) mod pattern;
 mod state;
 
 use std::collections::BTreeMap;
 
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-pub(crate) use pattern::{Pattern, STABILITIES};
+use generator::row;
 
 /// Every schema, by its file's path within `schema/`.
 #[must_use]
@@ -31,28 +30,12 @@ pub fn documents() -> BTreeMap<String, Value> {
         ("state_db/FEATURE.json", row::<state::Feature>()),
         ("state_db/KUBERNETES_MASTER.json", row::<state::KubernetesMaster>()),
     ];
-    let answers = crate::command::schemas();
+    let answers = crate::cli::schemas();
     rows.into_iter()
         .map(|(path, schema)| (path.to_owned(), schema))
         .chain(answers.map(|(command, schema)| (format!("command/{command}.json"), schema)))
         .map(|(path, schema)| (path, schema.to_value()))
         .collect()
-}
-
-/// The schema of a row: a field that may be absent is optional, and never null.
-fn row<Row: JsonSchema>() -> Schema {
-    settings().with_transform(pattern::WithoutNull).into_generator().into_root_schema_for::<Row>()
-}
-
-/// The schema of what `imgmgrd <command> --json` prints: a value that is absent is null.
-pub(crate) fn answer<Answer: JsonSchema>(command: &str) -> Schema {
-    let mut schema = settings().for_serialize().into_generator().into_root_schema_for::<Answer>();
-    schema.insert("title".to_owned(), format!("imgmgrd {command} --json").into());
-    schema
-}
-
-fn settings() -> SchemaSettings {
-    SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).with_transform(pattern::OnOneLine)
 }
 
 #[cfg(test)]

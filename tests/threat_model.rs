@@ -81,7 +81,7 @@ fn every_crate_forbids_unsafe_code() {
 #[test]
 fn nothing_but_tests_may_spawn_processes() {
     assert!(read("clippy.toml").contains("std::process::Command::new"));
-    for folder in ["src", "decision/src"] {
+    for folder in ["src", "planner/src"] {
         for file in sources(&Path::new(REPOSITORY).join(folder)) {
             let content = read(&file);
             let product = content.split("#[cfg(test)]").next().unwrap_or_default();

@@ -1,10 +1,10 @@
 //! The decision alone, on a switch far larger than any.
 
-use imgmgrd::decide::{
-    Container, ContainerDetails, ContainerStatus, FeatureConfiguration, FeatureState, Image, ImageVersion,
-    KubeletLabels, Memory, Now, Observation, Owner, Policy, RemoteState, RowKey, SystemState, decide,
-};
 use imgmgrd::domain::{Age, Base, ContainerId, Feature, ImageId, Namespace, Repositories, StartedAt, Value};
+use imgmgrd::planner::{
+    Container, ContainerDetails, ContainerStatus, FeatureConfiguration, FeatureState, Image, ImageVersion,
+    KubeletLabels, Memory, Now, Owner, Policy, RemoteState, RowKey, Snapshot, SystemState, decide,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Bench;
@@ -15,11 +15,11 @@ const IMAGES: usize = 10_000;
 const ROUNDS: usize = 40;
 
 pub(crate) fn measure(_: &Bench<'_>, table: &mut Table) {
-    let observation = observation(FEATURES, IMAGES);
+    let snapshot = snapshot(FEATURES, IMAGES);
     let policy = Policy::default();
-    let first = decide(&observation, &Memory::default(), &policy, &Now::default()).memory;
+    let first = decide(&snapshot, &Memory::default(), &policy, &Now::default()).memory;
     let soon: Now = first.marks().into_iter().map(|mark| (mark, Age::from_seconds(60))).collect();
-    let (took, decision) = timed(|| decide(&observation, &first, &policy, &soon));
+    let (took, decision) = timed(|| decide(&snapshot, &first, &policy, &soon));
     assert!(decision.plan.is_empty(), "everything is being observed");
     let of = "deciding, 1,000 features and 10,000 images: for each image";
     table.line(of, took * 1e3 / IMAGES as f64, Unit::Us, 1.0);
@@ -45,8 +45,8 @@ fn cpu() -> f64 {
 }
 
 /// Every feature is owned by kube and taken over, `latest` is the local image, and the rest are kube images.
-fn observation(features: usize, images: usize) -> Observation {
-    let mut observation = Observation { config_initialized: true, ..Observation::default() };
+fn snapshot(features: usize, images: usize) -> Snapshot {
+    let mut snapshot = Snapshot { config_initialized: true, ..Snapshot::default() };
     // As the reader of the engine's list does.
     let mut repositories = Repositories::default();
     let versions = images / features;
@@ -55,8 +55,8 @@ fn observation(features: usize, images: usize) -> Observation {
         let base: Base = parse(&format!("docker-feature{number}"));
         let key = RowKey { namespace: Namespace::Host, key: feature.clone() };
         let container: ContainerId = parse(&format!("{number:012x}{:052x}", 0));
-        observation.image_names.insert(feature.clone(), base.clone());
-        observation.configuration.insert(
+        snapshot.image_names.insert(feature.clone(), base.clone());
+        snapshot.configuration.insert(
             key.clone(),
             FeatureConfiguration {
                 set_owner: Value::Is(Owner::Kube),
@@ -64,7 +64,7 @@ fn observation(features: usize, images: usize) -> Observation {
                 has_global_scope: true,
             },
         );
-        observation.state.insert(
+        snapshot.state.insert(
             key,
             FeatureState {
                 current_owner: Value::Is(Owner::Kube),
@@ -78,11 +78,11 @@ fn observation(features: usize, images: usize) -> Observation {
         for version in 0..versions {
             // The last one is the local one.
             let image = image(&base, version, version == versions - 1, &mut repositories);
-            observation.images_mut().insert(image_id(number, version), image);
+            snapshot.images_mut().insert(image_id(number, version), image);
         }
-        observation.containers_mut().insert(container, running(&feature, image_id(number, 0)));
+        snapshot.containers_mut().insert(container, running(&feature, image_id(number, 0)));
     }
-    observation
+    snapshot
 }
 
 fn image(base: &Base, version: usize, is_local: bool, repositories: &mut Repositories) -> Image {

@@ -93,12 +93,12 @@ impl Table {
         for line in &self.lines {
             let Line { what, measured, unit, budget } = line;
             let allowed = budget.map_or(String::new(), |budget| unit.show(budget));
-            let verdict = match budget {
+            let retention = match budget {
                 None => "",
                 Some(_) if line.is_over() => "OVER",
                 Some(_) => "ok",
             };
-            let text = format!("{what:<width$}  {:>13}  {allowed:>10}  {verdict}", measured.show(*unit));
+            let text = format!("{what:<width$}  {:>13}  {allowed:>10}  {retention}", measured.show(*unit));
             println!("{}", text.trim_end());
         }
         self.lines.iter().filter(|line| line.is_over()).count()

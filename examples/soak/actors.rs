@@ -123,13 +123,13 @@ impl Stage<'_> {
         }
         {
             let mut record = self.shared.record();
-            let unit = &mut record.units[feature];
-            unit.orders.clear();
-            unit.latest_meddled = false;
+            let group = &mut record.groups[feature];
+            group.orders.clear();
+            group.latest_meddled = false;
         }
         self.run(feature, &version, &image);
         if let Life::Crashes(after) = life {
-            let kube = self.shared.record().units[feature].kube[0].clone();
+            let kube = self.shared.record().groups[feature].kube[0].clone();
             if let Some(kube) = kube {
                 self.later(after, Ending::Crash(feature, kube.id));
             }
@@ -154,12 +154,12 @@ impl Stage<'_> {
                 begun,
             };
             {
-                let unit = &mut self.shared.record().units[feature];
+                let group = &mut self.shared.record().groups[feature];
                 // An order under way may be about the container that it finds.
                 if self.orders.promotes(FEATURES[feature].name) {
-                    unit.approved.insert(kube.id.clone());
+                    group.approved.insert(kube.id.clone());
                 }
-                unit.kube[number] = Some(kube);
+                group.kube[number] = Some(kube);
             }
             let rows = self.switch.instance(instance);
             rows.set_owner("kube");
@@ -171,7 +171,7 @@ impl Stage<'_> {
     /// Ends the pods of a feature.
     fn end_pods(&mut self, feature: usize) {
         for (number, instance) in FEATURES[feature].instances().iter().enumerate() {
-            let kube = self.shared.record().units[feature].kube[number].clone();
+            let kube = self.shared.record().groups[feature].kube[number].clone();
             let Some(kube) = kube else { continue };
             self.says("kubelet", format_args!("ends {} {}", instance.container(), kube.version));
             self.remove_pod(feature, &kube);
@@ -182,7 +182,7 @@ impl Stage<'_> {
     fn remove_pod(&self, feature: usize, kube: &Kube) {
         let sandbox = kube.name.replacen(&format!("k8s_{}_", FEATURES[feature].name), "k8s_POD_", 1);
         self.changing(feature, |stage| {
-            stage.shared.record().units[feature].ends(&kube.id);
+            stage.shared.record().groups[feature].ends(&kube.id);
             let engine = stage.switch.engine();
             for name in [&kube.name, &sandbox] {
                 if engine.container(name).is_some() {
@@ -198,7 +198,7 @@ impl Stage<'_> {
     }
 
     pub(crate) fn redeploy(&mut self, feature: usize) {
-        let kube = self.shared.record().units[feature].kube.iter().flatten().next().cloned();
+        let kube = self.shared.record().groups[feature].kube.iter().flatten().next().cloned();
         let Some(kube) = kube else { return };
         self.end_pods(feature);
         // Between the end of the old and the begin of the new pod the image may have gone.
@@ -207,7 +207,7 @@ impl Stage<'_> {
     }
 
     fn crash(&mut self, feature: usize) {
-        let kube = self.shared.record().units[feature].kube[0].clone();
+        let kube = self.shared.record().groups[feature].kube[0].clone();
         if let Some(kube) = kube {
             self.crash_container(feature, &kube.id);
         }
@@ -215,16 +215,16 @@ impl Stage<'_> {
 
     /// The container's process dies; with it the pod, of which a stopped container stays for a while.
     pub(crate) fn crash_container(&mut self, feature: usize, id: &str) {
-        let number = self.shared.record().units[feature]
+        let number = self.shared.record().groups[feature]
             .kube
             .iter()
             .position(|kube| kube.as_ref().is_some_and(|kube| kube.id == id));
         let Some(number) = number.filter(|_| self.switch.engine().is_running(id)) else { return };
         let instance = &FEATURES[feature].instances()[number];
         self.says("switch", format_args!("the container of {} crashes", instance.container()));
-        let kube = self.shared.record().units[feature].kube[number].clone();
+        let kube = self.shared.record().groups[feature].kube[number].clone();
         self.changing(feature, |stage| {
-            stage.shared.record().units[feature].ends(id);
+            stage.shared.record().groups[feature].ends(id);
             let engine = stage.switch.engine();
             engine.crash_container(id);
             imgmgrd_test_support::wait_until("its end", std::time::Duration::from_secs(20), || !engine.is_running(id));
@@ -280,7 +280,7 @@ impl Stage<'_> {
             format_args!("remove {name}: {}", refused.map_or("done".to_owned(), |(code, _)| code.to_string())),
         );
         if **name == FEATURES[feature].latest() {
-            self.shared.record().units[feature].latest_meddled = true;
+            self.shared.record().groups[feature].latest_meddled = true;
         }
     }
 
@@ -294,15 +294,15 @@ impl Stage<'_> {
         let latest = FEATURES[feature].latest();
         self.says("others", format_args!("tag {} as {latest}", &image[7..19]));
         self.changing(feature, |stage| stage.switch.engine().tag(image, &latest));
-        self.shared.record().units[feature].latest_meddled = true;
+        self.shared.record().groups[feature].latest_meddled = true;
     }
 
     fn pin(&mut self, feature: usize, on: bool) {
         let name = FEATURES[feature].name;
-        let pin = self.shared.record().units[feature].kube.iter().flatten().next().map(|kube| kube.version.clone());
+        let pin = self.shared.record().groups[feature].kube.iter().flatten().next().map(|kube| kube.version.clone());
         let pin = pin.filter(|_| on);
         self.says("operator", format_args!("pin of {name}: {pin:?}"));
-        self.shared.record().units[feature].pin = pin;
+        self.shared.record().groups[feature].pin = pin;
         self.write_policy();
     }
 }

@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(4);
 const MOMENT: Duration = Duration::from_millis(300);
 
 impl Stage<'_> {
-    /// Breaks it, has two other features upgraded, judges what becomes of them, and mends it.
+    /// Breaks it, has two other features upgraded, judges what becomes of them, and remedies it.
     pub(crate) fn bulkhead(&mut self, bulkhead: &Bulkhead) -> Result<(), Stop> {
         self.says("soak", bulkhead);
         let before = self.shared.journal.violations().len();
@@ -156,7 +156,7 @@ impl Stage<'_> {
 
     /// The rows of all instances are about the version that runs.
     fn shows_upgrade(&self, feature: usize) -> bool {
-        let version = self.shared.record().units[feature].taken_over().map(|(kube, _)| kube.version.clone());
+        let version = self.shared.record().groups[feature].taken_over().map(|(kube, _)| kube.version.clone());
         let instances = FEATURES[feature].instances();
         let is_shown = instances.iter().all(|one| Some(self.switch.instance(one).published("version")) == version);
         is_shown && self.stability(feature, &["observing", "held", "stable"])
@@ -165,7 +165,7 @@ impl Stage<'_> {
     /// `latest` is the image that runs.
     fn is_latest(&self, feature: usize) -> bool {
         let view = self.view();
-        let image = self.shared.record().units[feature].taken_over().map(|(kube, _)| kube.image.clone());
+        let image = self.shared.record().groups[feature].taken_over().map(|(kube, _)| kube.image.clone());
         image.as_ref() == view.names.get(&FEATURES[feature].latest())
     }
 

@@ -119,6 +119,6 @@ impl Stage<'_> {
             }
         }
         // What was still to be done is done.
-        record.units.iter_mut().for_each(|unit| unit.may_roll_back = false);
+        record.groups.iter_mut().for_each(|group| group.may_roll_back = false);
     }
 }

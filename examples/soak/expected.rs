@@ -72,11 +72,11 @@ impl About<'_> {
     }
 
     fn kube(&self) -> Vec<String> {
-        let unit = &self.record.units[self.number];
-        match unit.taken_over() {
+        let group = &self.record.groups[self.number];
+        match group.taken_over() {
             Some((kube, _)) => {
                 // An instance that is down has no say.
-                let is_up = |number: usize| unit.kube[number].is_some();
+                let is_up = |number: usize| group.kube[number].is_some();
                 let (up, down): (Vec<_>, Vec<_>) =
                     self.rows.iter().cloned().enumerate().partition(|(number, _)| is_up(*number));
                 let [up, down] = [up, down].map(|rows| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
@@ -90,21 +90,21 @@ impl About<'_> {
 
     /// A version runs, and has had time to prove itself.
     fn taken_over(&self, kube: &Kube) -> Vec<String> {
-        let unit = &self.record.units[self.number];
+        let group = &self.record.groups[self.number];
         let latest = self.view.names.get(&self.feature.latest());
-        if !unit.orders.is_empty() {
+        if !group.orders.is_empty() {
             // The last order that was not refused decides.
             let is_known = latest.is_some_and(|latest| {
-                *latest == kube.image || unit.promoted.iter().any(|promotion| promotion.image == *latest)
+                *latest == kube.image || group.promoted.iter().any(|promotion| promotion.image == *latest)
             });
             let mut found = self.stability(&["stable", "held"]);
-            if !is_known && !unit.latest_meddled {
+            if !is_known && !group.latest_meddled {
                 found.push(format!("latest is {latest:?} after an order"));
             }
             return found;
         }
         let mut found = self.stability(&["stable"]);
-        if latest != Some(&kube.image) && !(unit.latest_meddled && latest.is_some()) {
+        if latest != Some(&kube.image) && !(group.latest_meddled && latest.is_some()) {
             found.push(format!("latest is {latest:?}, not {} ({})", kube.image, kube.version));
         }
         for (instance, row, published) in self.rows {
@@ -121,35 +121,35 @@ impl About<'_> {
     /// A stopped local container that was not made from `latest`.
     fn stale(&self) -> Vec<String> {
         let latest = self.view.names.get(&self.feature.latest());
-        let unit = &self.record.units[self.number];
+        let group = &self.record.groups[self.number];
         let is_stale = |(instance, ..): &&(Instance, Row, Row)| {
             let mut named = self.view.containers.values().filter(|seen| seen.name == instance.container());
             named.any(|seen| !seen.is_running && Some(&seen.image) != latest)
         };
         // Others may have moved latest after it was removed, and made another.
-        let stale = self.rows.iter().filter(is_stale).filter(|_| !unit.latest_meddled);
+        let stale = self.rows.iter().filter(is_stale).filter(|_| !group.latest_meddled);
         stale.map(|(instance, ..)| format!("the stale container {} is still there", instance.container())).collect()
     }
 
     /// Images that nothing needs and that the agent has had in view for long.
     fn left_behind(&self, kube: &Kube) -> Vec<String> {
-        let unit = &self.record.units[self.number];
+        let group = &self.record.groups[self.number];
         let mut needed: BTreeSet<&str> = [kube.image.as_str()].into();
         needed.extend(self.view.names.get(&self.feature.latest()).map(String::as_str));
         // Only what is there counts.
-        let before = unit.before_the_last().into_iter().map(|last| last.image.as_str());
+        let before = group.before_the_last().into_iter().map(|last| last.image.as_str());
         let there = before.filter(|image| self.view.kube_names_of(image).next().is_some());
         needed.extend(there.take(self.record.keep_versions.now() - 1));
         // What the agent first saw after this takeover began is on its way in.
-        let begun = unit.taken_over().map(|(_, begun)| begun);
+        let begun = group.taken_over().map(|(_, begun)| begun);
         let is_left = |(image, known): &(&String, &crate::record::Known)| {
             known.feature == self.number
                 && known.settled.is_some_and(|settled| begun.is_some_and(|begun| settled < begun))
                 && self.view.images.contains(*image)
                 && !needed.contains(image.as_str())
-                && !unit.former.contains(*image)
+                && !group.former.contains(*image)
                 && !self.last_versions.contains(&known.version)
-                && unit.pin.as_ref() != Some(&known.version)
+                && group.pin.as_ref() != Some(&known.version)
                 && self.view.users(image).next().is_none()
         };
         let left = self.record.images.iter().filter(is_left);

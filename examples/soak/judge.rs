@@ -58,11 +58,11 @@ pub(crate) fn judge(shared: &Shared, request: &Request, before: &View, after: Op
 /// A takeover that has proven stable on what is `latest` already is promoted without a tag.
 pub(crate) fn promoted_without_a_tag(record: &mut Record, view: &View) {
     let stable_time = Duration::from_secs(record.stable_time.least());
-    for (feature, unit) in FEATURES.iter().zip(&mut record.units) {
-        let Some((kube, since)) = unit.taken_over() else { continue };
+    for (feature, group) in FEATURES.iter().zip(&mut record.groups) {
+        let Some((kube, since)) = group.taken_over() else { continue };
         let (image, version) = (kube.image.clone(), kube.version.clone());
         if since.elapsed() >= stable_time && view.names.get(&feature.latest()) == Some(&image) {
-            unit.promote(&image, &version);
+            group.promote(&image, &version);
         }
     }
 }
@@ -79,7 +79,7 @@ impl Case<'_> {
             return;
         }
         let looked = record.looked.get(object);
-        if record.units[feature].touched.is_some_and(|touched| looked.is_none_or(|looked| touched > *looked)) {
+        if record.groups[feature].touched.is_some_and(|touched| looked.is_none_or(|looked| touched > *looked)) {
             self.shared.journal.count(Table::Checks, "changes that somebody else's overtook");
             self.shared.journal.says("judge", format_args!("overtaken: {what}"));
         } else {
@@ -180,8 +180,8 @@ fn versions(shared: &Shared, feature: &str, arguments: &[String]) {
         promoted_without_a_tag(&mut shared.record(), &view);
     }
     let record = shared.record();
-    let unit = &record.units[number];
-    if !unit.promoted.iter().rev().take(2).any(|promotion| promotion.version == *stable) {
+    let group = &record.groups[number];
+    if !group.promoted.iter().rev().take(2).any(|promotion| promotion.version == *stable) {
         shared.journal.violation(format_args!("Redis: {feature} stable_version={stable}, which was not promoted"));
     }
 }

@@ -91,13 +91,13 @@ impl Stage<'_> {
         let word = if order == Order::Promote { "promote" } else { "rollback" };
         {
             let mut record = self.shared.record();
-            let unit = &mut record.units[feature];
+            let group = &mut record.groups[feature];
             // From now on it may be done at any time, be the answer lost or not.
-            unit.orders.push(order);
-            unit.may_roll_back |= order == Order::Rollback;
+            group.orders.push(order);
+            group.may_roll_back |= order == Order::Rollback;
             if order == Order::Promote {
-                let ids: Vec<String> = unit.kube.iter().flatten().map(|kube| kube.id.clone()).collect();
-                unit.approved.extend(ids);
+                let ids: Vec<String> = group.kube.iter().flatten().map(|kube| kube.id.clone()).collect();
+                group.approved.extend(ids);
             }
         }
         let what = format!("{word} {name}");

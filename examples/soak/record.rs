@@ -44,7 +44,7 @@ pub(crate) struct Promotion {
 
 /// A feature with all its instances.
 #[derive(Debug, Default)]
-pub(crate) struct Unit {
+pub(crate) struct Group {
     /// What runs each instance, if Kubernetes does.
     pub(crate) kube: Vec<Option<Kube>>,
     /// The promotions, the newest last; after a rollback the version that it went back to alone.
@@ -65,7 +65,7 @@ pub(crate) struct Unit {
     pub(crate) touched: Option<Instant>,
 }
 
-impl Unit {
+impl Group {
     /// The image that runs every instance that is up, and since when at most.
     pub(crate) fn taken_over(&self) -> Option<(&Kube, Instant)> {
         let first = self.kube.iter().flatten().next()?;
@@ -91,7 +91,7 @@ impl Unit {
         self.kube.iter_mut().filter(is_it).for_each(|kube| *kube = None);
     }
 
-    /// `image` is what the unit is on now.
+    /// `image` is what the group is on now.
     pub(crate) fn promote(&mut self, image: &str, version: &str) {
         if self.promoted.last().is_none_or(|last| last.image != image) {
             self.promoted.push(Promotion { image: image.to_owned(), version: version.to_owned() });
@@ -181,7 +181,7 @@ pub(crate) struct Holds {
 #[derive(Debug)]
 pub(crate) struct Record {
     /// By feature number.
-    pub(crate) units: Vec<Unit>,
+    pub(crate) groups: Vec<Group>,
     /// By id.
     pub(crate) images: BTreeMap<String, Known>,
     /// When the agent has last asked the engine for an object, by what it called it.
@@ -201,12 +201,12 @@ pub(crate) struct Record {
 impl Record {
     /// Before anything has happened.
     pub(crate) fn new(stable_time: u64, keep_versions: usize) -> Self {
-        let unit = |feature: &crate::features::Feature| Unit {
+        let group = |feature: &crate::features::Feature| Group {
             kube: vec![None; feature.instances().len()],
-            ..Unit::default()
+            ..Group::default()
         };
         Self {
-            units: FEATURES.iter().map(unit).collect(),
+            groups: FEATURES.iter().map(group).collect(),
             images: BTreeMap::new(),
             looked: BTreeMap::new(),
             stable_time: Changing::new(stable_time),
@@ -219,7 +219,7 @@ impl Record {
 
     /// Somebody else is changing something about a feature's images or containers.
     pub(crate) fn touch(&mut self, feature: usize) {
-        self.units[feature].touched = Some(Instant::now());
+        self.groups[feature].touched = Some(Instant::now());
     }
 
     /// The agent is hindered in following what goes on: what it does not know yet it knows later.

@@ -14,8 +14,8 @@ impl Stage<'_> {
         let fields =
             [("state", state), ("stable_time", &stable_time), ("keep_versions", &keep), ("cleanup", "enabled")];
         self.switch.rows().policy(&fields);
-        for (feature, unit) in FEATURES.iter().zip(&record.units) {
-            match &unit.pin {
+        for (feature, group) in FEATURES.iter().zip(&record.groups) {
+            match &group.pin {
                 Some(pin) => self.switch.rows().feature_policy(feature.name, &[("pin", pin)]),
                 None => self.switch.rows().remove(CONFIG_DB, &format!("CONTAINER_IMAGE_FEATURE|{}", feature.name)),
             }
@@ -72,7 +72,7 @@ impl Stage<'_> {
     pub(crate) fn write_rows(&mut self, feature: usize) {
         for (number, instance) in FEATURES[feature].instances().iter().enumerate() {
             let rows = self.switch.instance(instance);
-            let kube = self.shared.record().units[feature].kube[number].clone();
+            let kube = self.shared.record().groups[feature].kube[number].clone();
             match kube {
                 Some(kube) => {
                     rows.service_restart();

@@ -156,7 +156,7 @@ pub(crate) enum Play {
     Bulkhead(Bulkhead),
 }
 
-/// What is wrong at its end is mended, and the agent is given time.
+/// What is wrong at its end is remedied, and the agent is given time.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Round {
     /// It counts from 1.

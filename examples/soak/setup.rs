@@ -68,7 +68,7 @@ impl Stage<'_> {
 
     /// What ran before the engine went down with its containers runs again.
     pub(crate) fn start_again(&mut self, feature: usize) {
-        let kube = self.shared.record().units[feature].kube.clone();
+        let kube = self.shared.record().groups[feature].kube.clone();
         if kube.iter().any(Option::is_some) {
             self.redeploy(feature);
         } else {

@@ -54,9 +54,9 @@ pub(crate) struct Stage<'a> {
     pub(crate) engine_line: Arc<Line>,
     /// To each Redis.
     pub(crate) redis_lines: Vec<Arc<Line>>,
-    /// What is wrong now, and when it is mended.
+    /// What is wrong now, and when it is remedied.
     pub(crate) endings: Vec<(Instant, Ending)>,
-    /// What has to wait until something else is mended.
+    /// What has to wait until something else is remedied.
     waiting: VecDeque<Happening>,
     interruption: &'a Interruption,
 }
@@ -91,7 +91,7 @@ impl<'a> Stage<'a> {
         self.shared.journal.says(who, what);
     }
 
-    /// Lets a round happen, and mends everything at its end.
+    /// Lets a round happen, and remedies everything at its end.
     pub(crate) fn play(&mut self, round: &Round) -> Result<(), Stop> {
         self.says("soak", format_args!("round {}", round.number));
         match &round.play {

@@ -8,7 +8,7 @@ use crate::view::View;
 
 /// What a feature's rows say that is not so, in words; empty when everything is.
 pub(crate) fn untrue(switch: &Switch, record: &Record, view: &View, number: usize) -> Vec<String> {
-    let (feature, unit) = (&FEATURES[number], &record.units[number]);
+    let (feature, group) = (&FEATURES[number], &record.groups[number]);
     let version = |image: &String| record.images.get(image).map(|known| known.version.as_str());
     let mut found = Vec::new();
     for instance in feature.instances() {
@@ -27,7 +27,7 @@ pub(crate) fn untrue(switch: &Switch, record: &Record, view: &View, number: usiz
                 wrong(format!("{stability} of container {container:?} on {image:?}, which is {seen:?}"));
             }
         }
-        if stability == "stable" && !unit.promoted.iter().any(|promotion| promotion.image == image) {
+        if stability == "stable" && !group.promoted.iter().any(|promotion| promotion.image == image) {
             wrong(format!("{image:?} is stable, which was not promoted"));
         }
         let latest = view.names.get(&feature.latest()).and_then(version).unwrap_or_default();

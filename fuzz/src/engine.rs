@@ -1,7 +1,7 @@
 //! What the engine answers.
 
-use imgmgrd::decide::Memory;
-use imgmgrd::engine::Answers;
+use imgmgrd::docker::Answers;
+use imgmgrd::planner::Memory;
 
 use crate::switch;
 
@@ -14,8 +14,8 @@ pub fn engine(bytes: &[u8]) {
     let mut bodies = bytes.split(|byte| *byte == 0x1e);
     let mut next = || bodies.next().unwrap_or_default();
     let answers = Answers { containers: next(), images: next(), container: next(), image: next(), event: next() };
-    let mut observation = switch::observation();
-    switch::see(&mut observation, &answers.snapshot());
-    switch::fill_rows(&mut observation);
-    switch::judge(&observation, &Memory::default(), &switch::at_once());
+    let mut snapshot = switch::snapshot();
+    switch::see(&mut snapshot, &answers.snapshot());
+    switch::fill_rows(&mut snapshot);
+    switch::judge(&snapshot, &Memory::default(), &switch::at_once());
 }

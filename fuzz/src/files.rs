@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use imgmgrd::database;
+use imgmgrd::config::files::{self, Absence, Loaded};
 use imgmgrd::domain::Age;
-use imgmgrd::files::{self, Absence, Loaded};
+use imgmgrd::sonic_db;
 
 use crate::said::{NAMED, assert_said};
 use crate::scratch::Scratch;
@@ -79,7 +79,7 @@ pub fn database_global(bytes: &[u8]) {
 }
 
 fn addresses(scratch: &Scratch, config: &Path, global: &Path, included: usize) {
-    match database::read_config(config, global) {
+    match sonic_db::read_config(config, global) {
         Ok(namespaces) => {
             for databases in namespaces.values() {
                 for address in [&databases.config, &databases.state] {

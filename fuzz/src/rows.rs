@@ -1,10 +1,10 @@
 //! Hashes in Redis.
 
-use imgmgrd::database::{Hash, Rows};
+use imgmgrd::config::files::RemoteCtrConfig;
+use imgmgrd::config::policy::{PolicyReader, PolicyRows};
 use imgmgrd::domain::Namespace;
-use imgmgrd::files::RemoteCtrConfig;
 use imgmgrd::logging::LogLevel;
-use imgmgrd::policy_rows::{PolicyReader, PolicyRows};
+use imgmgrd::sonic_db::{Hash, Rows};
 
 use crate::said::{NAMED, assert_said};
 use crate::switch;
@@ -24,9 +24,9 @@ pub fn rows(bytes: &[u8]) {
     let hashes: Vec<Hash> = bytes.split(|byte| *byte == HASH).filter_map(hash).collect();
     let rows = Rows::made_of(&hashes);
 
-    let mut observation = switch::observation();
-    switch::fill_engine(&mut observation);
-    rows.fill(&mut observation);
+    let mut snapshot = switch::snapshot();
+    switch::fill_engine(&mut snapshot);
+    rows.fill(&mut snapshot);
     let mut reader = PolicyReader::new(&RemoteCtrConfig {
         stable_time: switch::at_once().global.stable_time,
         ..RemoteCtrConfig::default()
@@ -40,7 +40,7 @@ pub fn rows(bytes: &[u8]) {
     if let Some(Err(error)) = rows.log_level().map(str::parse::<LogLevel>) {
         assert_said(&error.to_string(), NAMED);
     }
-    switch::judge(&observation, &imgmgrd::decide::Memory::default(), &policy);
+    switch::judge(&snapshot, &imgmgrd::planner::Memory::default(), &policy);
 }
 
 fn hash(bytes: &[u8]) -> Option<Hash> {

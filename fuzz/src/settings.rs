@@ -3,7 +3,7 @@
 use std::iter;
 use std::path::Path;
 
-use imgmgrd::settings::{Overrides, Settings};
+use imgmgrd::config::settings::{Overrides, Settings};
 
 use crate::scratch::Scratch;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use imgmgrd::files::RemoteCtrConfig;
-use imgmgrd::policy_rows::{PolicyReader, PolicyRows};
-use imgmgrd::state::{Event, History, LastPolicy, StateDirectory, Store};
+use imgmgrd::config::files::RemoteCtrConfig;
+use imgmgrd::config::policy::{PolicyReader, PolicyRows};
+use imgmgrd::store::{History, HistoryEvent, LastPolicy, StateDirectory, Store};
 
 use crate::scratch::Scratch;
 use crate::switch;
@@ -35,10 +35,10 @@ fn remembered(memory: &[u8], marks: &[u8]) {
     scratch.file("marks.json", marks);
     let (mut store, known, stamps) = Store::load(directory.clone(), BOOT, SINCE_BOOT);
     assert!(stamps.iter().all(|(mark, stamp)| known.marks().contains(mark) && *stamp <= SINCE_BOOT));
-    let mut observation = switch::observation();
-    switch::fill_engine(&mut observation);
-    switch::fill_rows(&mut observation);
-    switch::judge(&observation, &known, &switch::at_once());
+    let mut snapshot = switch::snapshot();
+    switch::fill_engine(&mut snapshot);
+    switch::fill_rows(&mut snapshot);
+    switch::judge(&snapshot, &known, &switch::at_once());
 
     // What is understood is written as it was read.
     store.save(&known).expect("it can be written");
@@ -71,7 +71,7 @@ pub fn history(bytes: &[u8]) {
     let mut history = History::load(directory.clone());
     let newest = |history: &History| history.entries("snmp").next_back().map_or(0, |entry| entry.n);
     let before = newest(&history);
-    let event = Event { event: "promoted".to_owned(), detail: "x".repeat(5000), ..Event::default() };
+    let event = HistoryEvent { event: "promoted".to_owned(), detail: "x".repeat(5000), ..HistoryEvent::default() };
     let added = history.add("snmp", "2026-11-21 21:32:29".to_owned(), event, None);
     assert!(added > before || before == u64::MAX, "numbers only grow: {added} after {before}");
     history.save().expect("it can be written");

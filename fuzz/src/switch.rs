@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imgmgrd::database::{Hash, Rows};
-use imgmgrd::decide::promises::check;
-use imgmgrd::decide::{
-    Container, ContainerDetails, ContainerStatus, Decision, Image, ImageVersion, KubeletLabels, Memory, Now,
-    Observation, Order, Policy, Step, Verdict, decide,
-};
 use imgmgrd::domain::{Age, Base, ContainerId, ImageId, Namespace, Reference, StartedAt, Value};
+use imgmgrd::planner::invariants::check;
+use imgmgrd::planner::{
+    Command, Container, ContainerDetails, ContainerStatus, Decision, Image, ImageVersion, KubeletLabels, Memory, Now,
+    Policy, Retention, Snapshot, Step, decide,
+};
+use imgmgrd::sonic_db::{Hash, Rows};
 
 use crate::said::{NAMED, assert_said};
 
@@ -37,15 +37,15 @@ pub(crate) fn image_id(digits: &str) -> ImageId {
 }
 
 /// What `ctr_image_names.json` says.
-pub(crate) fn observation() -> Observation {
+pub(crate) fn snapshot() -> Snapshot {
     let names = IMAGE_NAMES.map(|(feature, base)| (feature.parse().expect("a name"), base.parse().expect("a name")));
-    Observation { config_initialized: true, image_names: names.into(), ..Observation::default() }
+    Snapshot { config_initialized: true, image_names: names.into(), ..Snapshot::default() }
 }
 
 /// The images and containers of a switch in the middle of an upgrade: `telemetry` runs 20201231.84 of kube, its local
 /// container is stopped; `snmp` runs locally; others run what is no feature's.
-pub(crate) fn fill_engine(observation: &mut Observation) {
-    let images = observation.images_mut();
+pub(crate) fn fill_engine(snapshot: &mut Snapshot) {
+    let images = snapshot.images_mut();
     let mut image = |digits: &str, version: &str, references: &[&str]| {
         let references = references.iter().map(|text| text.parse::<Reference>().expect("a reference"));
         let version = ImageVersion::Read(Value::read(Some(version)));
@@ -62,7 +62,7 @@ pub(crate) fn fill_engine(observation: &mut Observation) {
         image(&format!("f{number}"), "20201231.84", &[reference]);
     }
     image("ff", "20201231.84", &[]);
-    let containers = observation.containers_mut();
+    let containers = snapshot.containers_mut();
     let mut container = |digits: &str, name: &str, image: &str, label: Option<(&str, bool)>, runs: bool| {
         let kubelet = label.map(|(name, is_container)| KubeletLabels { container_name: name.into(), is_container });
         let started_at: StartedAt = "2026-11-21T21:32:29Z".parse().expect("a time");
@@ -84,7 +84,7 @@ pub(crate) fn fill_engine(observation: &mut Observation) {
 }
 
 /// The rows of a takeover of `telemetry` that stands.
-pub(crate) fn fill_rows(observation: &mut Observation) {
+pub(crate) fn fill_rows(snapshot: &mut Snapshot) {
     let hash = |is_configuration, key: &str, fields: &[(&str, &str)]| Hash {
         is_configuration,
         namespace: Namespace::Host,
@@ -102,22 +102,22 @@ pub(crate) fn fill_rows(observation: &mut Observation) {
         hash(true, "FEATURE|telemetry", &[("set_owner", "kube")]),
         hash(false, "FEATURE|telemetry", &state),
     ])
-    .fill(observation);
+    .fill(snapshot);
 }
 
 /// Decides again and again, with everything old, and with what operators may order; judges each decision.
-pub(crate) fn judge(observation: &Observation, memory: &Memory, policy: &Policy) {
-    let mut observation = observation.clone();
-    let owned = bases_of_features(&observation);
+pub(crate) fn judge(snapshot: &Snapshot, memory: &Memory, policy: &Policy) {
+    let mut snapshot = snapshot.clone();
+    let owned = bases_of_features(&snapshot);
     let (mut memory, mut now) = (memory.clone(), Now::default());
-    for order in [None, None, None, Some(Order::Promote), Some(Order::Rollback { from: None })] {
-        let features = observation.state.keys().map(|row| row.key.clone());
-        observation.orders =
-            order.map(|order| features.map(|feature| (feature, order.clone())).collect()).unwrap_or_default();
-        let decision = decide(&observation, &memory, policy, &now);
-        let broken = check(&observation, &decision.memory, policy, &decision.plan);
+    for command in [None, None, None, Some(Command::Promote), Some(Command::Rollback { from: None })] {
+        let features = snapshot.state.keys().map(|row| row.key.clone());
+        snapshot.commands =
+            command.map(|command| features.map(|feature| (feature, command.clone())).collect()).unwrap_or_default();
+        let decision = decide(&snapshot, &memory, policy, &now);
+        let broken = check(&snapshot, &decision.memory, policy, &decision.plan);
         assert!(broken.is_empty(), "a promise would be broken: {broken:?}");
-        stays_at_home(&decision, &observation, &owned);
+        stays_at_home(&decision, &snapshot, &owned);
         is_fit_to_be_said(&decision);
         now = decision.memory.marks().into_iter().map(|mark| (mark, Age::from_seconds(3600))).collect();
         memory = decision.memory;
@@ -125,21 +125,21 @@ pub(crate) fn judge(observation: &Observation, memory: &Memory, policy: &Policy)
 }
 
 /// The image names that may be a feature's: those of the file, and of what the kubelet runs.
-fn bases_of_features(observation: &Observation) -> BTreeSet<Base> {
-    let of_kubelet = observation.containers.values().filter(|container| container.kubelet.is_some());
+fn bases_of_features(snapshot: &Snapshot) -> BTreeSet<Base> {
+    let of_kubelet = snapshot.containers.values().filter(|container| container.kubelet.is_some());
     let of_kubelet = of_kubelet.flat_map(|container| {
-        let image = observation.images.get(&container.image);
+        let image = snapshot.images.get(&container.image);
         let references = image.into_iter().flat_map(|image| &image.references).chain(&container.created_from);
         references.map(|reference| reference.repository.base().clone())
     });
-    observation.image_names.values().cloned().chain(of_kubelet).collect()
+    snapshot.image_names.values().cloned().chain(of_kubelet).collect()
 }
 
 /// Promise 3: only images in the features' own repositories, and only containers that are named like an instance and do
 /// not run.
-fn stays_at_home(decision: &Decision, observation: &Observation, owned: &BTreeSet<Base>) {
+fn stays_at_home(decision: &Decision, snapshot: &Snapshot, owned: &BTreeSet<Base>) {
     let is_home = |reference: &Reference, base: &Base| reference.repository.base() == base && owned.contains(base);
-    let steps = decision.plan.units.iter();
+    let steps = decision.plan.groups.iter();
     let steps = steps.flat_map(|(base, actions)| {
         actions.iter().flat_map(move |action| action.steps.iter().map(move |step| (base, step)))
     });
@@ -147,18 +147,18 @@ fn stays_at_home(decision: &Decision, observation: &Observation, owned: &BTreeSe
         let is_allowed = match step {
             Step::Tag { image, reference, .. } => {
                 is_home(reference, base)
-                    && observation.images.get(image).is_some_and(|image| image.references_of(base).next().is_some())
+                    && snapshot.images.get(image).is_some_and(|image| image.references_of(base).next().is_some())
             }
             Step::RemoveReference { reference, .. } => is_home(reference, base),
-            Step::RemoveContainer { container, .. } => observation
+            Step::RemoveContainer { container, .. } => snapshot
                 .containers
                 .get(container)
                 .is_some_and(|container| container.status == ContainerStatus::Stopped && container.kubelet.is_none()),
             Step::RemoveImage { image } => {
-                let references = observation.images.get(image).map(|image| &image.references);
+                let references = snapshot.images.get(image).map(|image| &image.references);
                 references.is_none_or(|references| references.iter().all(|reference| is_home(reference, base)))
             }
-            Step::RecordVersions { row, .. } => observation.state.contains_key(row),
+            Step::RecordVersions { row, .. } => snapshot.state.contains_key(row),
         };
         assert!(is_allowed, "not the feature's own: {step}");
     }
@@ -167,7 +167,7 @@ fn stays_at_home(decision: &Decision, observation: &Observation, owned: &BTreeSe
 /// What `status`, `images`, `plan`, the rows, the history and the log make of it.
 fn is_fit_to_be_said(decision: &Decision) {
     let say = |text: &dyn std::fmt::Display| assert_said(&text.to_string(), NAMED);
-    for (base, actions) in &decision.plan.units {
+    for (base, actions) in &decision.plan.groups {
         say(base);
         for action in actions {
             say(&action.purpose);
@@ -178,13 +178,13 @@ fn is_fit_to_be_said(decision: &Decision) {
         say(instance);
         say(&told.reason);
     }
-    for unit in decision.report.units.values() {
-        unit.clean_up_waits.iter().for_each(|reason| say(reason));
-        unit.order.iter().for_each(|outcome| say(outcome));
-        for verdict in unit.images.values() {
-            match verdict {
-                Verdict::Kept(because) => because.iter().for_each(|because| say(because)),
-                Verdict::Removed(because) => say(because),
+    for group in decision.report.groups.values() {
+        group.clean_up_waits.iter().for_each(|reason| say(reason));
+        group.command.iter().for_each(|outcome| say(outcome));
+        for retention in group.images.values() {
+            match retention {
+                Retention::Kept(because) => because.iter().for_each(|because| say(because)),
+                Retention::Removed(because) => say(because),
             }
         }
     }
@@ -198,7 +198,7 @@ pub(crate) fn at_once() -> Policy {
 }
 
 /// Puts a snapshot of the engine in.
-pub(crate) fn see(observation: &mut Observation, snapshot: &imgmgrd::engine::Snapshot) {
-    observation.images = Arc::clone(&snapshot.images);
-    observation.containers = Arc::clone(&snapshot.containers);
+pub(crate) fn see(snapshot: &mut Snapshot, lists: &imgmgrd::docker::EngineSnapshot) {
+    snapshot.images = Arc::clone(&lists.images);
+    snapshot.containers = Arc::clone(&lists.containers);
 }

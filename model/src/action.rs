@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use imgmgrd_decision::domain::{Base, ContainerId, Instance, Reference};
+use imgmgrd_planner::domain::{Base, ContainerId, Instance, Reference};
 
-use crate::scenario::{Offer, Operation};
+use crate::bounds::{Offer, Operation};
 
 /// Whom an action is by, and what it is. Instances are numbered as in the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,12 +64,12 @@ pub enum Doing {
     /// The engine's lists are read; the agent sees them later.
     ReadEngine,
     /// The agent sees rows and lists.
-    Look,
+    Reconcile,
     /// The next reading is under way for a while.
     ReadLate,
     /// The next reading fails.
     ReadFails,
-    /// A unit is read again.
+    /// A group is read again.
     Read(Base),
     /// A call is made.
     Step(Base),
@@ -131,7 +131,7 @@ impl fmt::Display for Doing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReadEngine => f.write_str("agent reads the engine's lists"),
-            Self::Look => f.write_str("agent sees rows and lists"),
+            Self::Reconcile => f.write_str("agent sees rows and lists"),
             Self::ReadLate => f.write_str("agent's next reading will take long"),
             Self::ReadFails => f.write_str("agent's next reading will fail"),
             Self::Read(base) => write!(f, "agent has read {base} again"),

@@ -5,12 +5,13 @@ mod operators;
 mod scripts;
 mod switch;
 
-use imgmgrd_decision::decide::{Container, ContainerStatus, FeatureState};
-use imgmgrd_decision::domain::{Base, ContainerId, Instance};
+use imgmgrd_planner::domain::{Base, ContainerId, Instance};
+use imgmgrd_planner::{Container, ContainerStatus, FeatureState};
 
 use crate::action::Action;
 use crate::scenario::Scenario;
-use crate::state::{Site, State};
+use crate::site::Site;
+use crate::state::State;
 
 /// Everything that may happen now, besides what the agent does.
 pub(crate) fn possible(state: &State, scenario: &Scenario, instances: &[(Instance, Base)], actions: &mut Vec<Action>) {
@@ -51,7 +52,7 @@ impl Site {
     /// A container.
     #[must_use]
     pub fn container(&self, id: &ContainerId) -> Option<&Container> {
-        self.switch.observation.containers.get(id)
+        self.switch.snapshot.containers.get(id)
     }
 
     /// Whether a container runs.
@@ -63,7 +64,7 @@ impl Site {
     /// An instance's row, if it is there.
     #[must_use]
     pub fn row(&self, instance: &Instance) -> Option<&FeatureState> {
-        self.switch.observation.state.get(&self.switch.key(instance))
+        self.switch.snapshot.state.get(&self.switch.key(instance))
     }
 
     /// The local container of an instance.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use imgmgrd_decision::controller::{Controller, Event, Reading};
-use imgmgrd_decision::decide::Step;
-use imgmgrd_decision::decide::fixtures::{Refusal, Switch};
-use imgmgrd_decision::domain::Base;
+use imgmgrd_planner::Step;
+use imgmgrd_planner::controller::{Controller, Event, Reading};
+use imgmgrd_planner::domain::Base;
+use imgmgrd_planner::fixtures::{Refusal, Switch};
 
 use crate::agent::{Agent, Answer};
 
@@ -14,7 +14,12 @@ pub trait Conduct: Send + Sync {
     /// What its controller is told.
     fn see(&self, _controller: &Controller, _event: &mut Event) {}
 
-    /// What it takes for read again.
+    /// Whether it reads rows again right before an action.
+    fn reads_rows_again(&self) -> bool {
+        true
+    }
+
+    /// What it takes for read again of the engine.
     fn reading(&self, _controller: &Controller, reading: Reading) -> Reading {
         reading
     }
@@ -29,7 +34,7 @@ pub trait Conduct: Send + Sync {
         None
     }
 
-    /// Whether it waits for what is under way of this unit; else not before something else has ended.
+    /// Whether it waits for what is under way of this group; else not before something else has ended.
     fn waits_for(&self, _agent: &Agent, _base: &Base) -> bool {
         true
     }

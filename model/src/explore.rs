@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use imgmgrd_decision::decide::fixtures::Switch;
-use imgmgrd_decision::domain::{Base, Instance};
+use imgmgrd_planner::domain::{Base, Instance};
+use imgmgrd_planner::fixtures::Switch;
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::action::{Action, Doing};
 use crate::actors;
-use crate::agent::{Answer, Came, Fault, TICK, Turn};
+use crate::agent::Answer;
+use crate::bounds::{Left, Operation, offer};
 use crate::conduct::{Conduct, Faithful};
-use crate::promises::{Broken, Promise, judge_answers, judge_begun, judge_call};
+use crate::driver::{Came, Fault, Turn};
+use crate::properties::{judge_answers, judge_begun, judge_call};
+use crate::property::{Broken, Promise};
 use crate::quiet::{Outcomes, Stays};
-use crate::scenario::{Left, Operation, Reach, Scenario, offer};
-use crate::state::{Kube, Site, State};
+use crate::scenario::{Reach, Scenario};
+use crate::site::{Site, TICK};
+use crate::state::{Kube, State};
 use crate::trace;
 
 /// A scenario with an agent, to be explored.
@@ -71,7 +75,10 @@ impl Exploration {
         let discoveries = checker.discoveries();
         let counterexamples = Promise::ALL
             .iter()
-            .filter_map(|promise| Some((promise.name(), trace::of(model, discoveries.get(promise.name())?.clone()))))
+            .filter_map(|promise| {
+                let path = discoveries.get(promise.name())?.clone();
+                Some((promise.name(), trace::of(path, &model.instances, |state| model.trouble(state))))
+            })
             .collect();
         let unreached = wanted.iter().map(|reach| reach.name()).filter(|name| !discoveries.contains_key(name));
         Findings {
@@ -126,7 +133,7 @@ impl Exploration {
     /// What runs is promoted, and cleaned up after.
     fn settle(&self, state: &mut State) {
         for _ in 0..4 {
-            self.play(state, Action::Agent(Doing::Look));
+            self.play(state, Action::Agent(Doing::Reconcile));
             for _ in 0..2 {
                 while let Some(base) = state.site.agent.steps.keys().next().cloned() {
                     self.play(state, Action::Agent(Doing::Step(base)));
@@ -134,11 +141,11 @@ impl Exploration {
                 self.play(state, Action::Wait);
             }
         }
-        let stopped = state.site.switch.observation.containers.iter().filter(|(_, it)| !it.status.is_alive());
+        let stopped = state.site.switch.snapshot.containers.iter().filter(|(_, it)| !it.status.is_alive());
         for id in stopped.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.play(state, Action::RemoveContainer(id));
         }
-        self.play(state, Action::Agent(Doing::Look));
+        self.play(state, Action::Agent(Doing::Reconcile));
     }
 
     fn first(&self, number: usize) -> bool {
@@ -196,7 +203,7 @@ impl Exploration {
 
     /// What is to be said of it.
     fn judge(&self, state: &mut State, came: &Came) {
-        state.history.goes_on(&state.site, &came.ordered, &self.instances);
+        state.history.goes_on(&state.site, &came.requested, &self.instances);
         let State { site, history, .. } = &*state;
         let begun = || {
             let mut begun = came.begun.iter();
@@ -235,7 +242,7 @@ impl Exploration {
         match how {
             Doing::CrashWhileSaving => {
                 let old = state.site.agent.disk.clone();
-                self.turn(state, |turn| turn.look());
+                self.turn(state, |turn| turn.reconcile());
                 if !state.site.agent.disk.lose_marks(old) {
                     return false;
                 }
@@ -256,7 +263,7 @@ impl Exploration {
     /// What the agent does, or what befalls it; none if that changes nothing.
     fn agent(&self, state: &mut State, doing: &Doing) -> bool {
         match doing {
-            Doing::Look => self.turn(state, |turn| turn.look()),
+            Doing::Reconcile => self.turn(state, |turn| turn.reconcile()),
             Doing::ReadEngine => {
                 state.left.delays -= 1;
                 state.site.read_engine();
@@ -295,7 +302,7 @@ impl Exploration {
     /// What the agent may do, and what may befall it.
     fn doings(&self, state: &State, doings: &mut Vec<Doing>) {
         let (agent, left) = (&state.site.agent, &state.left);
-        doings.push(Doing::Look);
+        doings.push(Doing::Reconcile);
         let waits_for = |base: &&Base| self.conduct.waits_for(agent, base);
         for base in agent.steps.keys().filter(waits_for) {
             doings.push(Doing::Step(base.clone()));
@@ -358,10 +365,10 @@ impl Model for Exploration {
                     self.turn(&mut next, |turn| turn.wake());
                 }
             }
-            Action::Operate(Operation::Order(order)) => {
+            Action::Operate(Operation::Command(command)) => {
                 next.left.operations -= 1;
                 let feature = self.instances[0].0.feature.clone();
-                self.turn(&mut next, |turn| turn.command(order.clone(), feature));
+                self.turn(&mut next, |turn| turn.command(command.clone(), feature));
             }
             other => actors::happen(&mut next, other, &self.instances),
         }

@@ -3,13 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgmgrd_decision::decide::fixtures::Switch;
-use imgmgrd_decision::decide::{ContainerStatus, NamedContainer, Observation, Order, Owner, RemoteState};
-use imgmgrd_decision::domain::{Base, ContainerId, Feature, ImageId, Instance, Reference, StartedAt, Value};
+use imgmgrd_planner::domain::{Base, ContainerId, Feature, ImageId, Instance, Reference, StartedAt, Value};
+use imgmgrd_planner::fixtures::Switch;
+use imgmgrd_planner::{Command, ContainerStatus, NamedContainer, Owner, RemoteState, Snapshot};
 
-use crate::agent::{OLD, TICK};
-use crate::scenario::Offer;
-use crate::state::Site;
+use crate::bounds::Offer;
+use crate::site::{OLD, Site, TICK};
 
 /// What really happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,12 +52,12 @@ impl History {
 
     /// The agent has done something: what it knows by now. What somebody else has moved before it was seen is forgotten,
     /// unless it is yet to be seen.
-    pub(crate) fn goes_on(&mut self, site: &Site, ordered: &[(Order, Feature)], instances: &[(Instance, Base)]) {
+    pub(crate) fn goes_on(&mut self, site: &Site, requested: &[(Command, Feature)], instances: &[(Instance, Base)]) {
         let controller = &site.agent.controller;
         if !controller.is_ready() {
             return;
         }
-        let (seen, memory) = (controller.observation(), controller.memory());
+        let (seen, memory) = (controller.snapshot(), controller.memory());
         for (base, image) in std::mem::take(&mut self.tagged) {
             if named(seen, &base) == Some(image) {
                 self.is_promoted(&base, image);
@@ -66,10 +65,10 @@ impl History {
                 self.tagged.insert(base, image);
             }
         }
-        let orders: Vec<_> = ordered.iter().chain(site.agent.commands.values()).collect();
-        let is_ordered = |instance: &Instance| orders.contains(&&(Order::Promote, instance.feature.clone()));
-        for (base, unit) in &memory.units {
-            let claimed = unit.intention.as_ref().or(unit.promoted.as_ref());
+        let commands: Vec<_> = requested.iter().chain(site.agent.commands.values()).collect();
+        let is_requested = |instance: &Instance| commands.contains(&&(Command::Promote, instance.feature.clone()));
+        for (base, group) in &memory.groups {
+            let claimed = group.intention.as_ref().or(group.promoted.as_ref());
             match claimed {
                 // What somebody else has made `latest` before it was stable is promoted without a call.
                 Some(claimed) if !claimed.is_rollback() && named(seen, base) == Some(claimed.image) => {
@@ -77,7 +76,7 @@ impl History {
                 }
                 Some(claimed) if !claimed.is_rollback() => {}
                 Some(rollback) if !self.is_rollback.contains(base) || self.promoted(base) != Some(rollback.image) => {
-                    self.rolled_back.insert(base.clone(), unit.rolled_back.clone());
+                    self.rolled_back.insert(base.clone(), group.rolled_back.clone());
                     self.tagged.remove(base);
                     self.promoted.insert(base.clone(), rollback.image);
                     self.previous.remove(base);
@@ -86,9 +85,9 @@ impl History {
                 _ => {}
             }
             let mut members = instances.iter().filter(|(_, other)| other == base);
-            if members.any(|(instance, _)| is_ordered(instance)) {
+            if members.any(|(instance, _)| is_requested(instance)) {
                 // What a person wants promoted is no longer held.
-                self.rolled_back.entry(base.clone()).or_default().retain(|image| unit.rolled_back.contains(image));
+                self.rolled_back.entry(base.clone()).or_default().retain(|image| group.rolled_back.contains(image));
             }
         }
         for (instance, base) in instances {
@@ -102,7 +101,7 @@ impl History {
                 }
                 Some(stands) => {
                     let key = (stands.container, stands.started_at);
-                    if is_ordered(instance) {
+                    if is_requested(instance) {
                         self.approved.insert(instance.clone(), key.clone());
                     }
                     self.approved.retain(|other, approved| other != instance || *approved == key);
@@ -133,7 +132,7 @@ pub(crate) struct Stands {
 }
 
 /// The takeover of an instance, if one stands by what is seen: the rows say so, and the container runs.
-pub(crate) fn stands(seen: &Observation, switch: &Switch, instance: &Instance) -> Option<Stands> {
+pub(crate) fn stands(seen: &Snapshot, switch: &Switch, instance: &Instance) -> Option<Stands> {
     let row = seen.state.get(&switch.key(instance))?;
     let Value::Is(NamedContainer::Prefix(prefix)) = &row.container_id else { return None };
     let (id, container) = seen.containers.iter().find(|(id, _)| id.starts_with(prefix))?;
@@ -147,7 +146,7 @@ pub(crate) fn stands(seen: &Observation, switch: &Switch, instance: &Instance) -
 }
 
 /// What `BASE:latest` names.
-pub(crate) fn named(seen: &Observation, base: &Base) -> Option<ImageId> {
+pub(crate) fn named(seen: &Snapshot, base: &Base) -> Option<ImageId> {
     let latest = Reference::latest(base)?;
     seen.images.iter().find(|(_, image)| image.references.contains(&latest)).map(|(id, _)| *id)
 }

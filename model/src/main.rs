@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 
 use imgmgrd_model::conduct::Faithful;
 use imgmgrd_model::explore::Exploration;
-use imgmgrd_model::promises::Promise;
+use imgmgrd_model::property::Promise;
 use imgmgrd_model::scenarios::{Size, scenarios};
 
 fn main() -> ExitCode {

@@ -10,14 +10,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use imgmgrd_decision::decide::{Arrival, ImageVersion, Mark, Owner, SystemState};
-use imgmgrd_decision::domain::{Base, ImageId, Instance, Reference};
+use imgmgrd_planner::domain::{Base, ImageId, Instance, Reference};
+use imgmgrd_planner::{Arrival, ImageVersion, Mark, Owner, SystemState};
 
-use crate::agent::{Answer, Came, TICK, Turn};
+use crate::agent::Answer;
 use crate::conduct::Conduct;
+use crate::driver::{Came, Turn};
 use crate::history::{named, stands};
-use crate::promises::{Broken, Promise};
-use crate::state::Site;
+use crate::property::{Broken, Promise};
+use crate::site::{OLD, Site, TICK};
 
 /// Within so many wakes and lists the agent has to be at rest, deadlines included.
 pub const LOOKS: usize = 40;
@@ -25,7 +26,7 @@ pub const LOOKS: usize = 40;
 /// What stays wrong in a quiet world.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stays {
-    /// What is under way of this unit never ends.
+    /// What is under way of this group never ends.
     pub hangs: Option<Base>,
     /// Nothing can be saved, if that is so now; and what Redis refuses now it refuses once.
     pub faults: bool,
@@ -70,10 +71,10 @@ impl Outcomes {
             // What was read ahead comes first, and is all if nobody else has done anything since.
             let (is_ahead, is_late) = turn.is_ahead();
             if is_ahead {
-                turn.look();
+                turn.reconcile();
             }
             if !is_ahead || is_late {
-                turn.look();
+                turn.reconcile();
             }
         });
         // What Redis has refused it takes when it is asked again.
@@ -93,7 +94,7 @@ impl Outcomes {
             };
             looks += usize::from(here.agent.steps.is_empty());
             if looks > LOOKS {
-                // What cannot be mended is tried again and again.
+                // What cannot be remedied is tried again and again.
                 let is_tried = stays.faults && here.agent.disk_is_full;
                 let endless = broken(Promise::Rest, "there is always something left to do, or to wait for");
                 let trouble = if is_tried { unrest(&here, stays, conduct, instances) } else { Some(endless) };
@@ -168,7 +169,7 @@ fn next(site: &mut Site, stays: &Stays, conduct: &dyn Conduct) -> Option<Came> {
         return Some(play(site, conduct, |turn| turn.step(&base, None)));
     }
     if agent.wants_lists || agent.lists.is_some() {
-        return Some(play(site, conduct, |turn| turn.look_at_engine()));
+        return Some(play(site, conduct, |turn| turn.take_lists()));
     }
     let at = agent.controller.next_wake()?;
     let pause = at.saturating_sub(site.now()).max(Duration::from_nanos(1));
@@ -178,7 +179,7 @@ fn next(site: &mut Site, stays: &Stays, conduct: &dyn Conduct) -> Option<Came> {
 }
 
 fn rests(site: &Site, trouble: Option<Broken>) -> Outcome {
-    let seen = &site.switch.observation;
+    let seen = &site.switch.snapshot;
     let left = fingerprint(&(&seen.images, &seen.containers, &seen.state));
     Outcome { left, trouble: trouble.map(Into::into) }
 }
@@ -197,7 +198,7 @@ fn unrest(site: &Site, stays: &Stays, conduct: &dyn Conduct, instances: &[(Insta
         // What no rule keeps goes nevertheless; the rest waits.
         return left_overs(site, instances).map(|what| broken(Promise::Rest, format!("the disk is full, and {what}")));
     }
-    let (known, seen) = (agent.controller.observation(), &site.switch.observation);
+    let (known, seen) = (agent.controller.snapshot(), &site.switch.snapshot);
     if stays.hangs.is_none()
         && (&known.images, &known.containers, &known.state) != (&seen.images, &seen.containers, &seen.state)
     {
@@ -218,27 +219,27 @@ fn unrest(site: &Site, stays: &Stays, conduct: &dyn Conduct, instances: &[(Insta
 /// Something that is found only when it is looked for much later, though nobody asks to be woken for it.
 fn restless(site: &Site, conduct: &dyn Conduct) -> Option<String> {
     let mut later = site.clone();
-    later.pass(crate::agent::OLD);
+    later.pass(OLD);
     let memory = later.agent.controller.memory().clone();
-    let _ = play(&mut later, conduct, |turn| turn.look());
+    let _ = play(&mut later, conduct, |turn| turn.reconcile());
     if !later.agent.is_idle() || !later.agent.controller.plan().is_empty() {
         return Some("nobody wakes it for what is left to do".to_owned());
     }
     (*later.agent.controller.memory() != memory).then(|| "a further look changes the memory".to_owned())
 }
 
-/// A unit whose promotion is due by what is there and what the agent has seen, and that neither hangs nor has failed.
+/// A group whose promotion is due by what is there and what the agent has seen, and that neither hangs nor has failed.
 pub(crate) fn due(site: &Site, instances: &[(Instance, Base)]) -> Option<Base> {
-    let seen = &site.switch.observation;
+    let seen = &site.switch.snapshot;
     let controller = &site.agent.controller;
     let (memory, stamps) = (controller.memory(), controller.stamps());
     let is_due = |base: &&Base| {
         let members: Vec<&Instance> = instances.iter().filter(|(_, it)| it == *base).map(|(it, _)| it).collect();
         let Some(image) = agreed(site, &members) else { return false };
-        let unit = memory.units.get(*base);
+        let group = memory.groups.get(*base);
         let has_failed = controller.failures().any(|(other, _)| other == *base);
-        let is_known = unit.is_some_and(|unit| {
-            unit.rolled_back.contains(&image) || unit.promoted.as_ref().is_some_and(|it| it.image == image)
+        let is_known = group.is_some_and(|group| {
+            group.rolled_back.contains(&image) || group.promoted.as_ref().is_some_and(|it| it.image == image)
         });
         let is_seen_for_long = members.iter().all(|member| {
             let takeover = memory.instances.get(*member).and_then(|instance| instance.takeover.as_ref());
@@ -254,7 +255,7 @@ pub(crate) fn due(site: &Site, instances: &[(Instance, Base)]) -> Option<Base> {
         });
         named(seen, base) != Some(image) && !is_known && is_seen_for_long && !has_failed
     };
-    if controller.observation().memory_unsaved {
+    if controller.snapshot().memory_unsaved {
         return None;
     }
     let mut bases = instances.iter().map(|(_, base)| base);
@@ -266,7 +267,7 @@ pub(crate) fn due(site: &Site, instances: &[(Instance, Base)]) -> Option<Base> {
 /// What is not as it is to be, by the reference's section 3: `latest`, the versions, the containers, and the disk.
 fn undesired(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
     let switch = &site.switch;
-    let (seen, policy) = (&switch.observation, &switch.policy.global);
+    let (seen, policy) = (&switch.snapshot, &switch.policy.global);
     if !seen.config_initialized || seen.kubernetes.disabled || !policy.enabled {
         return None;
     }
@@ -275,13 +276,13 @@ fn undesired(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
     for base in bases {
         let members: Vec<&Instance> = instances.iter().filter(|(_, it)| it == base).map(|(it, _)| it).collect();
         let Some(image) = agreed(site, &members) else { continue };
-        let unit = site.agent.controller.memory().units.get(base);
-        if unit.is_some_and(|unit| unit.rolled_back.contains(&image)) {
+        let group = site.agent.controller.memory().groups.get(base);
+        if group.is_some_and(|group| group.rolled_back.contains(&image)) {
             continue;
         }
         let latest = named(seen, base);
         // Somebody may have moved it since, which is a fact.
-        let is_recorded = unit.is_some_and(|unit| unit.promoted.as_ref().is_some_and(|it| it.image == image));
+        let is_recorded = group.is_some_and(|group| group.promoted.as_ref().is_some_and(|it| it.image == image));
         if latest != Some(image) && (latest.is_none() || !is_recorded) {
             return Some(format!("{base}:latest is not {}, which runs and is stable", switch.labels.of(&image)));
         }
@@ -305,12 +306,12 @@ fn undesired(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
     None
 }
 
-/// What is left on the disk of units whose promoted image runs.
+/// What is left on the disk of groups whose promoted image runs.
 fn left_overs(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
     instances.iter().find_map(|(_, base)| {
         let members: Vec<&Instance> = instances.iter().filter(|(_, it)| it == base).map(|(it, _)| it).collect();
         let image = agreed(site, &members)?;
-        let saved = site.agent.disk.memory.units.get(base)?;
+        let saved = site.agent.disk.memory.groups.get(base)?;
         let is_promoted = saved.promoted.as_ref().is_some_and(|promoted| promoted.image == image);
         if is_promoted && saved.intention.is_none() { left_over(site, base, &members, image) } else { None }
     })
@@ -318,7 +319,7 @@ fn left_overs(site: &Site, instances: &[(Instance, Base)]) -> Option<String> {
 
 /// The image that every instance runs that is up and to be owned by kube, if nothing forbids to promote it.
 fn agreed(site: &Site, members: &[&Instance]) -> Option<ImageId> {
-    let seen = &site.switch.observation;
+    let seen = &site.switch.snapshot;
     let mut agreed = None;
     for member in members {
         let configured = seen.configuration.iter().find(|(key, _)| key.key == member.feature)?;
@@ -340,24 +341,24 @@ fn agreed(site: &Site, members: &[&Instance]) -> Option<ImageId> {
 /// An old image or a local tag that nothing explains.
 fn left_over(site: &Site, base: &Base, members: &[&Instance], promoted: ImageId) -> Option<String> {
     let switch = &site.switch;
-    let (seen, policy) = (&switch.observation, &switch.policy.global);
+    let (seen, policy) = (&switch.snapshot, &switch.policy.global);
     let is_forbidden = !seen.config_initialized || seen.kubernetes.disabled || !policy.enabled || !policy.cleanup;
     if is_forbidden || seen.kubernetes.connected == Some(false) {
         return None;
     }
-    let unit = site.agent.controller.memory().units.get(base)?;
+    let group = site.agent.controller.memory().groups.get(base)?;
     let lasts: Vec<_> = members.iter().filter_map(|member| site.row(member)?.last_version.get()).collect();
-    let before = unit.previous.iter().take(usize::from(policy.keep_versions) - 1);
+    let before = group.previous.iter().take(usize::from(policy.keep_versions) - 1);
     let kept: Vec<_> = lasts.into_iter().chain(before.map(|proven| &proven.version)).chain(&policy.pin).collect();
     for (id, image) in seen.images.iter() {
         let tags: Vec<&Reference> = image.references_of(base).filter(|name| name.tag().is_some()).collect();
-        let is_known = image.references_of(base).next().is_some() || unit.images.contains_key(id);
+        let is_known = image.references_of(base).next().is_some() || group.images.contains_key(id);
         let is_used = seen.containers.values().any(|container| container.image == *id);
-        let is_new = unit.images.get(id) == Some(&Arrival::During);
+        let is_new = group.images.get(id) == Some(&Arrival::During);
         let is_unread = image.version == ImageVersion::NotRead;
         let is_kept = image.declared_version().is_some_and(|version| kept.contains(&version));
         let is_excused =
-            is_used || is_new || is_unread || is_kept || site.agent.controller.observation().refused.contains(id);
+            is_used || is_new || is_unread || is_kept || site.agent.controller.snapshot().refused.contains(id);
         if is_known && *id != promoted && named(seen, base) != Some(*id) && !is_excused {
             return Some(format!("{} is left on the disk", switch.labels.of(id)));
         }

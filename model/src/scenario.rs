@@ -1,15 +1,16 @@
 //! What is explored: which switch, which actors, and how often each of them may act.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use imgmgrd_decision::decide::fixtures::{Shape, Switch, base, local, on_asic, on_host};
-use imgmgrd_decision::decide::{Order, Owner};
-use imgmgrd_decision::domain::{Base, ImageId, Instance};
+use imgmgrd_planner::Owner;
+use imgmgrd_planner::domain::{Base, ImageId, Instance};
+use imgmgrd_planner::fixtures::{Shape, Switch, base, local, on_asic, on_host};
 
 use crate::agent::{Agent, Disk};
+use crate::bounds::{Left, Offer, Operation};
 use crate::history::History;
-use crate::state::{Life, Reload, Site, State};
+use crate::site::Site;
+use crate::state::{Life, Reload, State};
 
 /// The version that came with SONiC.
 pub const LOCAL: &str = "10";
@@ -44,131 +45,10 @@ pub enum Kind {
     OneFeature,
     /// gnmi, owned by kube, beside gnmi-watchdog, whose image name begins with gnmi's.
     NearNames,
-    /// telemetry and snmp: two units.
+    /// telemetry and snmp: two groups.
     TwoFeatures,
     /// bgp0 and bgp1, which share an image.
     TwoAsics(Shape),
-}
-
-/// An image that the kubelet may pull.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Offer {
-    /// Its version and tag.
-    pub version: &'static str,
-    /// It was built again: another image, which takes the tag from the first.
-    pub is_rebuilt: bool,
-}
-
-/// An image that is in the registry.
-#[must_use]
-pub fn offer(version: &'static str) -> Offer {
-    Offer { version, is_rebuilt: false }
-}
-
-/// One that was built again.
-#[must_use]
-pub fn rebuilt(version: &'static str) -> Offer {
-    Offer { version, is_rebuilt: true }
-}
-
-/// What an operator may do.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Operation {
-    /// `imgmgrd promote`, `imgmgrd rollback`, for the first instance's feature.
-    Order(Order),
-    /// CONFIG_DB: who is to own the first instance's feature.
-    SetOwner(Owner),
-    /// The policy's `state`.
-    Enable(bool),
-    /// The policy's `cleanup`.
-    CleanUp(bool),
-    /// The policy's `pin`.
-    Pin(&'static str),
-    /// The policy's `keep_versions`.
-    KeepVersions(u8),
-    /// `docker tag`: the version's kube image becomes `latest`.
-    TagLatest(&'static str),
-    /// `docker tag`: the version's kube image gets a local tag.
-    TagLocally(&'static str),
-    /// `docker rmi BASE:latest`.
-    UntagLatest,
-    /// `KUBERNETES_MASTER|SERVER` `disable`.
-    Disable(bool),
-    /// STATE_DB's `connected`.
-    Connect(bool),
-}
-
-/// How often each thing may still happen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Left {
-    /// Kube containers that the kubelet creates.
-    pub upgrades: u8,
-    /// Images that it pulls.
-    pub pulls: u8,
-    /// Exits, restarts, failing health checks and out-of-memory kills.
-    pub mishaps: u8,
-    /// References that the kubelet takes from images that no container uses.
-    pub collects: u8,
-    /// Times that nobody takes over, and the local container is started.
-    pub reverts: u8,
-    /// Things that operators do.
-    pub operations: u8,
-    /// `config reload`.
-    pub reloads: u8,
-    /// Deleted STATE_DB rows.
-    pub deletions: u8,
-    /// Reboots.
-    pub reboots: u8,
-    /// The agent dies and is started again.
-    pub crashes: u8,
-    /// A call or a reading fails, or a call is done and its answer lost.
-    pub faults: u8,
-    /// A reading takes long, the rows are read later than the engine, or 300 s pass while something is under way.
-    pub delays: u8,
-    /// The memory cannot be saved for a while.
-    pub unsaved: u8,
-    /// Redis refuses writes for a while.
-    pub refusals: u8,
-}
-
-impl fmt::Display for Left {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Named one by one: whoever adds a bound has it shown.
-        let Self {
-            upgrades,
-            pulls,
-            mishaps,
-            collects,
-            reverts,
-            operations,
-            reloads,
-            deletions,
-            reboots,
-            crashes,
-            faults,
-            delays,
-            unsaved,
-            refusals,
-        } = self;
-        let all = [
-            (upgrades, "upgrades"),
-            (pulls, "pulls"),
-            (mishaps, "mishaps"),
-            (collects, "collects"),
-            (reverts, "reverts"),
-            (operations, "operations"),
-            (reloads, "reloads"),
-            (deletions, "deletions"),
-            (reboots, "reboots"),
-            (crashes, "crashes"),
-            (faults, "faults"),
-            (delays, "delays"),
-            (unsaved, "full disks"),
-            (refusals, "refusals"),
-        ];
-        let bounds = all.iter().filter(|(count, _)| **count > 0).map(|(count, what)| format!("{what} {count}"));
-        f.write_str(&bounds.collect::<Vec<_>>().join(", "))
-    }
 }
 
 impl Scenario {
@@ -280,13 +160,13 @@ impl Reach {
             Self::Promoted => history.promoted.contains_key(base),
             Self::PromotedAgain => {
                 let runs = |image: &ImageId| {
-                    let mut containers = site.switch.observation.containers.values();
+                    let mut containers = site.switch.snapshot.containers.values();
                     containers.any(|it| it.image == *image && it.kubelet.is_some() && it.status.is_alive())
                 };
                 let has_changed = history.previous.contains_key(base) && !history.pulled.is_empty();
                 has_changed && history.promoted.get(base).is_some_and(runs)
             }
-            Self::CleanedUp => !site.switch.observation.images.contains_key(&local(base.as_str(), LOCAL).id()),
+            Self::CleanedUp => !site.switch.snapshot.images.contains_key(&local(base.as_str(), LOCAL).id()),
             Self::FellBack => {
                 let local = site.local(instance).filter(|local| site.runs(local));
                 let image = local.and_then(|local| site.container(&local)).map(|container| container.image);
@@ -294,7 +174,7 @@ impl Reach {
             }
             Self::RolledBack => history.is_rollback.contains(base),
             Self::Refused => site.agent.controller.failures().next().is_some(),
-            Self::Unsaved => site.agent.controller.observation().memory_unsaved,
+            Self::Unsaved => site.agent.controller.snapshot().memory_unsaved,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The scenarios, each in the bounds of every change and in the larger ones of `make model`.
 
-use imgmgrd_decision::decide::fixtures::Shape;
-use imgmgrd_decision::decide::{Order, Owner};
+use imgmgrd_planner::fixtures::Shape;
+use imgmgrd_planner::{Command, Owner};
 
-use crate::scenario::{Kind, LOCAL, Left, Operation, Reach, Scenario, offer, rebuilt};
+use crate::bounds::{Left, Operation, offer, rebuilt};
+use crate::scenario::{Kind, LOCAL, Reach, Scenario};
 
 /// How far an exploration goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             ..upgrade.clone()
         },
         Scenario {
-            name: "two-units",
+            name: "two-groups",
             about: "telemetry and snmp are upgraded at once; a call or a reading of one fails, or hangs",
             kind: Kind::TwoFeatures,
             running: Some("2"),
@@ -101,7 +102,7 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
                 Operation::SetOwner(Owner::Local),
                 Operation::Disable(true),
                 Operation::Pin("1"),
-                Operation::Order(Order::Promote),
+                Operation::Command(Command::Promote),
             ],
             bounds: Left { delays: large(0, 1), operations: 1, ..Left::default() },
             reaches: Vec::new(),
@@ -137,12 +138,12 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             ..upgrade.clone()
         },
         Scenario {
-            name: "orders",
+            name: "commands",
             running: Some("3"),
             about: "an operator promotes, rolls back, changes the owner, moves latest",
             operations: vec![
-                Operation::Order(Order::Promote),
-                Operation::Order(Order::Rollback { from: None }),
+                Operation::Command(Command::Promote),
+                Operation::Command(Command::Rollback { from: None }),
                 Operation::SetOwner(Owner::Local),
                 Operation::SetOwner(Owner::Kube),
                 Operation::TagLatest("1"),
@@ -154,12 +155,12 @@ pub fn scenarios(size: Size) -> Vec<Scenario> {
             ..upgrade.clone()
         },
         Scenario {
-            name: "orders-killed",
+            name: "commands-killed",
             about: "an operator promotes or rolls back, and the agent dies in the middle of it",
             running: Some("3"),
             operations: vec![
-                Operation::Order(Order::Promote),
-                Operation::Order(Order::Rollback { from: None }),
+                Operation::Command(Command::Promote),
+                Operation::Command(Command::Rollback { from: None }),
                 Operation::TagLatest("3"),
             ],
             bounds: Left { operations: large(1, 2), crashes: 1, ..Left::default() },

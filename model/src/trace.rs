@@ -1,16 +1,24 @@
 //! A counterexample in words: each action, and what changed by it.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use imgmgrd_decision::decide::ContainerStatus;
+use imgmgrd_planner::ContainerStatus;
+use imgmgrd_planner::domain::{Base, Instance};
 use stateright::Path;
 
 use crate::action::{Action, Doing};
-use crate::explore::Exploration;
+use crate::property::Broken;
 use crate::state::State;
 
 /// The way to a state, action by action.
-pub(crate) fn of(model: &Exploration, path: Path<State, Action>) -> String {
+///
+/// `trouble` says what is wrong with what comes of a state.
+pub(crate) fn of(
+    path: Path<State, Action>,
+    instances: &[(Instance, Base)],
+    trouble: impl Fn(&State) -> Option<Arc<Broken>>,
+) -> String {
     let mut text = String::new();
     let mut shown: Vec<String> = Vec::new();
     let steps = path.into_vec();
@@ -23,7 +31,7 @@ pub(crate) fn of(model: &Exploration, path: Path<State, Action>) -> String {
         new.for_each(|fact| text.push_str(&format!("        + {fact}\n")));
         shown = facts;
         if let Some(action) = action {
-            write!(text, "{:4}. {}", number + 1, action.words(&model.instances)).unwrap_or_default();
+            write!(text, "{:4}. {}", number + 1, action.words(instances)).unwrap_or_default();
             if let Action::Agent(Doing::Step(base) | Doing::StepFails(base) | Doing::StepUnanswered(base)) = &action {
                 let step = state.site.agent.steps.get(base).map(ToString::to_string).unwrap_or_default();
                 write!(text, ": {}", labelled(&state, &step)).unwrap_or_default();
@@ -31,7 +39,7 @@ pub(crate) fn of(model: &Exploration, path: Path<State, Action>) -> String {
             text.push('\n');
         }
         if number == last {
-            let trouble = model.trouble(&state).map(|trouble| format!("from here: {trouble}"));
+            let trouble = trouble(&state).map(|trouble| format!("from here: {trouble}"));
             let what = state.broken.as_ref().map(ToString::to_string).or(trouble).unwrap_or_default();
             writeln!(text, "      => {}", labelled(&state, &what)).unwrap_or_default();
         }
@@ -42,7 +50,7 @@ pub(crate) fn of(model: &Exploration, path: Path<State, Action>) -> String {
 /// What a person needs to know of a state, a line each.
 fn facts(state: &State) -> Vec<String> {
     let switch = &state.site.switch;
-    let seen = &switch.observation;
+    let seen = &switch.snapshot;
     let mut facts = Vec::new();
     for (id, image) in seen.images.iter() {
         let names: Vec<String> =
@@ -79,27 +87,27 @@ fn facts(state: &State) -> Vec<String> {
     if !seen.config_initialized {
         facts.push("CONFIG_DB is being loaded".to_owned());
     }
-    for (base, unit) in &state.site.agent.controller.memory().units {
-        let image = |image: &imgmgrd_decision::domain::ImageId| switch.labels.of(image);
-        let of = |promotion: &Option<imgmgrd_decision::decide::Promotion>| {
+    for (base, group) in &state.site.agent.controller.memory().groups {
+        let image = |image: &imgmgrd_planner::domain::ImageId| switch.labels.of(image);
+        let of = |promotion: &Option<imgmgrd_planner::Promotion>| {
             promotion.as_ref().map_or_else(|| "-".to_owned(), |promotion| image(&promotion.image))
         };
-        let previous: Vec<_> = unit.previous.iter().map(|proven| image(&proven.image)).collect();
+        let previous: Vec<_> = group.previous.iter().map(|proven| image(&proven.image)).collect();
         facts.push(format!(
             "memory {base}: intends {}, promoted {}{}, before {previous:?}, rolled back from {}",
-            of(&unit.intention),
-            of(&unit.promoted),
-            if unit.finished { " (finished)" } else { "" },
-            unit.rolled_back.iter().map(image).collect::<Vec<_>>().join(", "),
+            of(&group.intention),
+            of(&group.promoted),
+            if group.finished { " (finished)" } else { "" },
+            group.rolled_back.iter().map(image).collect::<Vec<_>>().join(", "),
         ));
-        let known: Vec<_> = unit.images.iter().map(|(id, arrival)| format!("{} {arrival:?}", image(id))).collect();
+        let known: Vec<_> = group.images.iter().map(|(id, arrival)| format!("{} {arrival:?}", image(id))).collect();
         facts.push(format!("memory {base}: images {}", known.join(", ")));
     }
     for (instance, memory) in &state.site.agent.controller.memory().instances {
         let takeover = memory.takeover.as_ref().map_or_else(
             || "none".to_owned(),
             |takeover| {
-                let mark = imgmgrd_decision::decide::Mark::Takeover(takeover.mark(instance));
+                let mark = imgmgrd_planner::Mark::Takeover(takeover.mark(instance));
                 let stamps = state.site.agent.controller.stamps();
                 let age = stamps.get(&mark).map(|at| (state.site.now() - *at).as_secs());
                 let age = age.map_or_else(|| "old".to_owned(), |age| format!("{age} s"));
@@ -113,7 +121,7 @@ fn facts(state: &State) -> Vec<String> {
     for (base, step) in &agent.steps {
         facts.push(format!("agent has called for {base}: {}", labelled(state, &step.to_string())));
     }
-    for (base, actions) in &agent.controller.plan().units {
+    for (base, actions) in &agent.controller.plan().groups {
         for action in actions {
             let steps: Vec<String> = action.steps.iter().map(|step| labelled(state, &step.to_string())).collect();
             facts.push(format!("plan {base}: {}: {}", action.purpose, steps.join("; ")));

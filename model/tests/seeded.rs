@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use imgmgrd_decision::controller::{Controller, Event, Reading};
-use imgmgrd_decision::decide::fixtures::{Refusal, Switch};
-use imgmgrd_decision::decide::{Container, Observation, Purpose, Step};
-use imgmgrd_decision::domain::{Base, ContainerId};
 use imgmgrd_model::agent::{Agent, Answer};
+use imgmgrd_model::bounds::Left;
 use imgmgrd_model::conduct::{Conduct, Faithful};
 use imgmgrd_model::explore::Exploration;
-use imgmgrd_model::promises::Promise;
-use imgmgrd_model::scenario::{Left, Scenario};
+use imgmgrd_model::property::Promise;
+use imgmgrd_model::scenario::Scenario;
 use imgmgrd_model::scenarios::{Size, scenarios};
+use imgmgrd_planner::controller::{Controller, Event, Reading};
+use imgmgrd_planner::domain::{Base, ContainerId};
+use imgmgrd_planner::fixtures::{Refusal, Switch};
+use imgmgrd_planner::{Container, Purpose, Snapshot, Step};
 
 /// Explores a scenario with a bug, and gives the way to what it broke.
 #[track_caller]
@@ -83,7 +84,7 @@ struct RemovesByForce;
 impl Conduct for RemovesByForce {
     fn carry_out(&self, switch: &mut Switch, step: &Step) -> Result<(), Refusal> {
         if let Step::RemoveContainer { container, .. } = step {
-            switch.observation.containers_mut().remove(container);
+            switch.snapshot.containers_mut().remove(container);
             return Ok(());
         }
         switch.step(step)
@@ -104,7 +105,7 @@ impl Conduct for TakesNearNames {
     fn carry_out(&self, switch: &mut Switch, step: &Step) -> Result<(), Refusal> {
         if let Step::RemoveReference { reference, .. } = step {
             let base = reference.repository.base().as_str().to_owned();
-            for image in switch.observation.images_mut().values_mut() {
+            for image in switch.snapshot.images_mut().values_mut() {
                 image.references.retain(|other| {
                     let other_base = other.repository.base().as_str();
                     !(other_base.starts_with(&base) && other_base != base && other.tag() == reference.tag())
@@ -136,10 +137,10 @@ impl Conduct for CleansUpFirst {
     }
 }
 
-/// The first removal of an image that is planned of a unit of which `is_it`, given whether it is to be promoted.
+/// The first removal of an image that is planned of a group of which `is_it`, given whether it is to be promoted.
 fn removal(agent: &Agent, is_it: impl Fn(&Base, bool) -> bool) -> Option<(Base, Step)> {
-    let mut units = agent.controller.plan().units.iter();
-    units.find_map(|(base, actions)| {
+    let mut groups = agent.controller.plan().groups.iter();
+    groups.find_map(|(base, actions)| {
         let promotes = actions.iter().any(|action| matches!(action.purpose, Purpose::Promote(_)));
         let removal = actions.iter().find(|action| matches!(action.purpose, Purpose::RemoveImage(_)))?;
         let step = removal.steps.first().filter(|_| is_it(base, promotes))?;
@@ -218,7 +219,7 @@ impl Conduct for SavesLate {
 
 #[test]
 fn a_memory_that_is_saved_after_the_first_step() {
-    caught("orders", Left { operations: 1, ..NOTHING }, SavesLate, Promise::Saved);
+    caught("commands", Left { operations: 1, ..NOTHING }, SavesLate, Promise::Saved);
 }
 
 /// What was saved is not read at the start.
@@ -232,7 +233,7 @@ impl Conduct for Forgets {
 
 #[test]
 fn a_memory_that_a_crash_wipes() {
-    caught("orders", Left { operations: 1, crashes: 1, ..NOTHING }, Forgets, Promise::Crash);
+    caught("commands", Left { operations: 1, crashes: 1, ..NOTHING }, Forgets, Promise::Crash);
 }
 
 /// A write of versions is not conditional on the row's container.
@@ -242,7 +243,7 @@ impl Conduct for WritesToAnyRow {
     fn carry_out(&self, switch: &mut Switch, step: &Step) -> Result<(), Refusal> {
         let mut step = step.clone();
         if let Step::RecordVersions { row, container_id, .. } = &mut step {
-            if let Some(row) = switch.observation.state.get(row) {
+            if let Some(row) = switch.snapshot.state.get(row) {
                 container_id.clone_from(&row.container_id);
             }
         }
@@ -272,15 +273,9 @@ fn a_clean_up_that_never_ends() {
 }
 
 /// Changes the rows that the agent sees.
-fn alter(event: &mut Event, change: impl Fn(&mut Observation)) {
-    match event {
-        Event::Rows(rows) => change(&mut rows.observation),
-        Event::Read { reading: Ok(reading), .. } => {
-            if let Some(rows) = &mut reading.rows {
-                change(&mut rows.observation);
-            }
-        }
-        _ => {}
+fn alter(event: &mut Event, change: impl Fn(&mut Snapshot)) {
+    if let Event::Rows(rows) = event {
+        change(&mut rows.snapshot);
     }
 }
 
@@ -289,7 +284,7 @@ struct NeverCleansUp;
 
 impl Conduct for NeverCleansUp {
     fn see(&self, _: &Controller, event: &mut Event) {
-        alter(event, |observation| observation.kubernetes.connected = Some(false));
+        alter(event, |snapshot| snapshot.kubernetes.connected = Some(false));
     }
 }
 
@@ -304,7 +299,7 @@ struct DoesNotHold;
 
 impl Conduct for DoesNotHold {
     fn see(&self, _: &Controller, event: &mut Event) {
-        alter(event, |observation| observation.kubernetes.disabled = false);
+        alter(event, |snapshot| snapshot.kubernetes.disabled = false);
     }
 }
 
@@ -313,7 +308,7 @@ fn a_promotion_while_kubernetes_is_disabled() {
     caught("policy", Left { operations: 1, ..NOTHING }, DoesNotHold, Promise::HeldBack);
 }
 
-/// One unit at a time: what comes of the others is not looked at before.
+/// One group at a time: what comes of the others is not looked at before.
 struct OneAtATime;
 
 impl Conduct for OneAtATime {
@@ -327,8 +322,8 @@ impl Conduct for OneAtATime {
 }
 
 #[test]
-fn a_hung_call_that_holds_up_another_unit() {
-    let trace = caught("two-units", NOTHING, OneAtATime, Promise::Bulkheads);
+fn a_hung_call_that_holds_up_another_group() {
+    let trace = caught("two-groups", NOTHING, OneAtATime, Promise::Bulkheads);
     assert!(trace.contains("docker-snmp hangs"), "{trace}");
 }
 
@@ -336,8 +331,8 @@ fn a_hung_call_that_holds_up_another_unit() {
 struct ReadsNothingAgain;
 
 impl Conduct for ReadsNothingAgain {
-    fn reading(&self, _: &Controller, reading: Reading) -> Reading {
-        Reading { rows: None, ..reading }
+    fn reads_rows_again(&self) -> bool {
+        false
     }
 }
 
@@ -359,7 +354,7 @@ impl Conduct for RemovesBesidePromotions {
 
 #[test]
 fn a_removal_while_another_promotion_is_due() {
-    let trace = caught("two-units", NOTHING, RemovesBesidePromotions, Promise::PromotionsFirst);
+    let trace = caught("two-groups", NOTHING, RemovesBesidePromotions, Promise::PromotionsFirst);
     assert!(trace.contains("the promotion of docker-snmp is due"), "{trace}");
 }
 
@@ -411,9 +406,9 @@ struct RecallsLatest;
 
 impl Conduct for RecallsLatest {
     fn reading(&self, controller: &Controller, reading: Reading) -> Reading {
-        let images = &controller.observation().images;
-        let base: Option<&Base> = controller.report().units.keys().next();
-        let latest = base.and_then(imgmgrd_decision::domain::Reference::latest);
+        let images = &controller.snapshot().images;
+        let base: Option<&Base> = controller.report().groups.keys().next();
+        let latest = base.and_then(imgmgrd_planner::domain::Reference::latest);
         let named = images.iter().find(|(_, image)| latest.as_ref().is_some_and(|it| image.references.contains(it)));
         Reading { latest: named.map(|(id, _)| *id), ..reading }
     }
@@ -421,6 +416,6 @@ impl Conduct for RecallsLatest {
 
 #[test]
 fn a_command_that_is_answered_without_reading_back() {
-    let trace = caught("orders", Left { operations: 2, ..NOTHING }, RecallsLatest, Promise::Says);
+    let trace = caught("commands", Left { operations: 2, ..NOTHING }, RecallsLatest, Promise::Says);
     assert!(trace.contains("it was answered that latest is"), "{trace}");
 }

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::controller::CommandAnswer;
-use crate::decide::{Memory, Observation, Order};
 use crate::domain::{Feature, Instance, printable};
+use crate::planner::{Command, Memory, Snapshot};
 
 /// What an operator asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// What.
-    pub order: Order,
+    pub command: Command,
     /// For which feature or instance; none means all features that are to be owned by kube.
     pub feature: Option<Feature>,
 }
@@ -84,12 +84,8 @@ impl Request {
     ///
     /// # Errors
     /// If there is no such feature.
-    pub(super) fn features(
-        &self,
-        observation: &Observation,
-        memory: &Memory,
-    ) -> Result<BTreeSet<Feature>, UnknownFeature> {
-        self.features_among(&observation.instances(memory), &observation.instances_of_kube(memory))
+    pub(super) fn features(&self, snapshot: &Snapshot, memory: &Memory) -> Result<BTreeSet<Feature>, UnknownFeature> {
+        self.features_among(&snapshot.instances(memory), &snapshot.instances_of_kube(memory))
     }
 
     fn features_among(&self, all: &[Instance], of_kube: &[Instance]) -> Result<BTreeSet<Feature>, UnknownFeature> {
@@ -125,7 +121,7 @@ mod tests {
         let snmp = instance("snmp", Namespace::Host);
         let known = [instance("bgp", Namespace::Asic(0)), instance("bgp", Namespace::Asic(1)), snmp.clone()];
         let features = |named: Option<&str>, known: &[Instance]| {
-            let request = Request { order: Order::Promote, feature: named.map(|name| name.parse().unwrap()) };
+            let request = Request { command: Command::Promote, feature: named.map(|name| name.parse().unwrap()) };
             let features =
                 request.features_among(known, std::slice::from_ref(&snmp)).map_err(|error| error.to_string())?;
             Ok(features.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))

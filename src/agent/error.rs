@@ -1,8 +1,8 @@
 //! Why the agent, or a command that acts in its place, cannot do its work.
 
-use crate::database::{ConfigError, DatabaseError};
-use crate::engine::EngineError;
-use crate::state::StateError;
+use crate::docker::EngineError;
+use crate::sonic_db::{ConfigError, DatabaseError};
+use crate::store::StateError;
 
 /// The agent cannot run.
 #[derive(Debug, thiserror::Error)]

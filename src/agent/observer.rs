@@ -1,15 +1,15 @@
 //! What the databases and files say, in the words of the decision.
 
+use crate::config::files::{self, Loaded, RemoteCtrConfig};
+use crate::config::policy::{PolicyReader, PolicyRows};
+use crate::config::settings::PathSettings;
 use crate::controller;
-use crate::database::Rows;
-use crate::decide::{Memory, NamedContainer, Observation, Policy};
+use crate::docker::Interest;
 use crate::domain::{Base, Feature, ImageId, Value};
-use crate::engine::Interest;
-use crate::files::{self, Loaded, RemoteCtrConfig};
 use crate::logging::LogLevel;
-use crate::policy_rows::{PolicyReader, PolicyRows};
-use crate::settings::PathSettings;
-use crate::state::{LastPolicy, StateDirectory};
+use crate::planner::{Memory, NamedContainer, Policy, Snapshot};
+use crate::sonic_db::Rows;
+use crate::store::{LastPolicy, StateDirectory};
 use std::collections::BTreeMap;
 
 /// Reads the files, and puts together what they and the rows say.
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub struct Observer {
     paths: PathSettings,
     /// Without the engine's part.
-    observation: Observation,
+    snapshot: Snapshot,
     policy: Policy,
     policy_reader: PolicyReader,
     last_policy: LastPolicy,
@@ -34,7 +34,7 @@ impl Observer {
         let last_policy = LastPolicy::load(directory);
         let mut observer = Self {
             paths: paths.clone(),
-            observation: Observation::default(),
+            snapshot: Snapshot::default(),
             policy: Policy::default(),
             policy_reader: PolicyReader::default(),
             last_policy,
@@ -64,13 +64,13 @@ impl Observer {
         let image_names = files::read_image_names(&self.paths.image_names);
         image_names.log(Some(&self.image_names));
         if !image_names.is_unreadable() {
-            self.observation.image_names.clone_from(&image_names.value);
+            self.snapshot.image_names.clone_from(&image_names.value);
         }
         self.image_names = image_names;
         let packages = files::read_packages(&self.paths.packages);
         packages.log(Some(&self.packages));
         if !packages.is_unreadable() {
-            self.observation.packages.clone_from(&packages.value);
+            self.snapshot.packages.clone_from(&packages.value);
         }
         self.packages = packages;
     }
@@ -92,7 +92,7 @@ impl Observer {
     /// holding.
     #[must_use]
     pub fn see(&mut self, rows: &Rows) -> controller::Rows {
-        rows.fill(&mut self.observation);
+        rows.fill(&mut self.snapshot);
         if rows.config_initialized() {
             self.policy = self.policy_reader.read(&PolicyRows::from_keys(rows.policy()));
             if let Err(error) = self.last_policy.save(self.policy_reader.good()) {
@@ -100,30 +100,30 @@ impl Observer {
             }
             self.level = rows.log_level().and_then(|word| word.parse().ok()).unwrap_or_default();
         }
-        controller::Rows { observation: self.observation.clone(), policy: self.policy.clone() }
+        controller::Rows { snapshot: self.snapshot.clone(), policy: self.policy.clone() }
     }
 }
 
 /// What is worth inspecting in the engine: all that belongs to the features that are to be owned by kube, and what is
 /// remembered. On a switch without any, nothing.
 #[must_use]
-pub fn interest(observation: &Observation, memory: &Memory) -> Interest {
+pub fn interest(snapshot: &Snapshot, memory: &Memory) -> Interest {
     let mut interest = Interest::default();
-    for instance in observation.instances_of_kube(memory) {
-        interest.bases.extend(observation.image_names.get(&instance.feature).cloned());
+    for instance in snapshot.instances_of_kube(memory) {
+        interest.bases.extend(snapshot.image_names.get(&instance.feature).cloned());
         interest.features.insert(instance.container_name().into());
         interest.features.insert(instance.feature.as_str().into());
     }
     if interest.features.is_empty() {
         return interest;
     }
-    for state in observation.state.values() {
+    for state in snapshot.state.values() {
         if let Value::Is(NamedContainer::Prefix(prefix)) = &state.container_id {
             interest.containers.extend(prefix.get(..12).map(str::to_owned));
         }
     }
-    // A unit whose image name only its container told stays known by what is remembered of it.
-    interest.bases.extend(memory.units.keys().cloned());
-    interest.images = memory.units.values().flat_map(|unit| unit.images.keys().cloned()).collect();
+    // A group whose image name only its container told stays known by what is remembered of it.
+    interest.bases.extend(memory.groups.keys().cloned());
+    interest.images = memory.groups.values().flat_map(|group| group.images.keys().cloned()).collect();
     interest
 }

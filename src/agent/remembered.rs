@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use crate::decide::{Mark, Memory, Now};
-use crate::state::{self, Stamps, Store};
+use crate::planner::{Mark, Memory, Now};
+use crate::store::{self, Stamps, Store};
 
 /// The memory and its stamps, in the process and on the disk.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Remembered {
 
     /// The ages of all marks.
     pub(super) fn now(&self, since_boot: Duration) -> Now {
-        state::ages(&self.stamps, since_boot)
+        store::ages(&self.stamps, since_boot)
     }
 
     /// When `mark` was made, on the boot-time clock; none if it is not known or from an earlier boot.
@@ -66,9 +66,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::decide::{Arrival, UnitMemory};
+    use crate::planner::{Arrival, GroupMemory};
     use crate::domain::{Age, ImageId};
-    use crate::state::StateDirectory;
+    use crate::store::StateDirectory;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -86,8 +86,8 @@ mod tests {
 
     fn memory(images: &[u8]) -> Memory {
         let images = images.iter().map(|n| (image(*n), Arrival::During)).collect();
-        let unit = UnitMemory { images, ..UnitMemory::default() };
-        Memory { units: [("docker-snmp".parse().unwrap(), unit)].into(), ..Memory::default() }
+        let group = GroupMemory { images, ..GroupMemory::default() };
+        Memory { groups: [("docker-snmp".parse().unwrap(), group)].into(), ..Memory::default() }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::Instant;
 
-use crate::decide::Report;
+use crate::planner::Report;
 
 /// What is left of the start's time is told again this often until the first look is published, however long Redis or
 /// the engine are away: the start fails when the loop hangs, not when it waits.
@@ -113,7 +113,7 @@ fn summary(report: &Report) -> String {
         *counts.entry(instance.stability).or_insert(0_usize) += 1;
     }
     let counts: Vec<String> = counts.iter().map(|(stability, count)| format!("{count} {stability}")).collect();
-    let images: usize = report.units.values().map(|unit| unit.images.len()).sum();
+    let images: usize = report.groups.values().map(|group| group.images.len()).sum();
     match report.instances.len() {
         0 => "no features".to_owned(),
         1 => format!("1 feature: {}; images: {images}", counts.join(", ")),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::Pattern::{self, Words};
+use super::pattern::Pattern::{self, Words};
 
 const MODE: Pattern = Words(&["enabled", "disabled"]);
 const BOOLEAN: Pattern = Words(&["true", "false"]);

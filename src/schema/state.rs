@@ -5,8 +5,8 @@
 
 use schemars::JsonSchema;
 
-use super::Pattern::{self, Words};
-use super::STABILITIES;
+use super::pattern::Pattern::{self, Words};
+use super::pattern::STABILITIES;
 
 /// How a feature stands, as the agent publishes it. Every field is there; what is absent is the empty string.
 #[derive(JsonSchema)]

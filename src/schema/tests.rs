@@ -3,10 +3,11 @@
 use imgmgrd_test_support::schema::complaints;
 use serde_json::json;
 
+use super::pattern::STABILITIES;
 use super::*;
-use crate::decide::{Owner, RemoteState, Stability, SystemState};
 use crate::domain::{Base, ImageId, Version};
 use crate::logging::LogLevel;
+use crate::planner::{Owner, RemoteState, Stability, SystemState};
 
 /// Whether one of the agent's own readers takes a text.
 type Reader = fn(&str) -> bool;

@@ -3,9 +3,9 @@
 mod answers;
 mod doctor;
 mod errors;
-mod orders;
 mod plan;
 mod plugins;
+mod promote_rollback;
 mod schemas;
 mod techsupport;
 

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use imgmgrd::files::{RemoteCtrConfig, read_remote_ctr_config};
-use imgmgrd::policy_rows::{PolicyReader, PolicyRows};
-use imgmgrd::settings::{Overrides, Settings};
+use imgmgrd::config::files::{RemoteCtrConfig, read_remote_ctr_config};
+use imgmgrd::config::policy::{PolicyReader, PolicyRows};
+use imgmgrd::config::settings::{Overrides, Settings};
 use serde_json::{Value, json};
 
 use crate::judges;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use imgmgrd::files::RemoteCtrConfig;
-use imgmgrd::policy_rows::{PolicyReader, PolicyRows, Row};
+use imgmgrd::config::files::RemoteCtrConfig;
+use imgmgrd::config::policy::{PolicyReader, PolicyRows, Row};
 use serde_json::Value;
 
 use crate::{translation, yanglint};

@@ -33,10 +33,10 @@ fn all_three_say_of_each_fragment_what_is_expected() {
 
 /// What is not as expected.
 fn wrong(fragment: &serde_json::Value, expected: &Expected) -> Result<(), String> {
-    let said = |who: &str, verdict: Result<(), String>, expected: Option<&str>| match (verdict, expected) {
+    let said = |who: &str, retention: Result<(), String>, expected: Option<&str>| match (retention, expected) {
         (Ok(()), None) => Ok(()),
         (Err(complaint), Some(expected)) if complaint.contains(expected) => Ok(()),
-        (verdict, expected) => Err(format!("{fragment}\n    {who} says {verdict:?}\n    expected: {expected:?}")),
+        (retention, expected) => Err(format!("{fragment}\n    {who} says {retention:?}\n    expected: {expected:?}")),
     };
     said("YANG", judges::yang(fragment), expected.yang)?;
     said("the agent", judges::agent(fragment), expected.agent)?;

@@ -44,9 +44,9 @@ pub(super) fn image(case: &Case<'_>, record: &Record, name: &str) {
 /// Nothing that is needed goes.
 fn needed(case: &Case<'_>, record: &Record, number: usize, name: &str, image: &str, is_gone: bool) {
     let feature = &FEATURES[number];
-    let unit = &record.units[number];
+    let group = &record.groups[number];
     let expect = |holds: bool, what: &str| case.expect(record, number, name, holds, what);
-    let Some(current) = unit.promoted.last() else {
+    let Some(current) = group.promoted.last() else {
         return expect(false, "nothing was promoted yet");
     };
     if is_gone {
@@ -68,7 +68,7 @@ fn needed(case: &Case<'_>, record: &Record, number: usize, name: &str, image: &s
     }
     let Some(known) = record.images.get(image) else { return };
     if loses_kube_name || is_gone {
-        let is_pinned = unit.pin.as_ref() == Some(&known.version);
+        let is_pinned = group.pin.as_ref() == Some(&known.version);
         expect(!is_pinned, "a pinned version");
         // The local image of a version that Kubernetes deployed too takes the place of that image at once.
         let stable_time = Duration::from_secs(record.stable_time.least());
@@ -79,9 +79,9 @@ fn needed(case: &Case<'_>, record: &Record, number: usize, name: &str, image: &s
 /// The images that a rollback needs: what STATE_DB calls the last version, then what was promoted before, newest first,
 /// until there are `keep_versions` with the current one.
 fn fallbacks(case: &Case<'_>, record: &Record, number: usize) -> BTreeSet<String> {
-    let unit = &record.units[number];
+    let group = &record.groups[number];
     let is_kube = |image: &String| case.before.kube_names_of(image).next().is_some();
-    let current = unit.promoted.last().map(|promotion| &promotion.image);
+    let current = group.promoted.last().map(|promotion| &promotion.image);
     // While Redis cannot be asked, or has just been empty, nobody can say what the agent has read.
     let named = case.shared.last_versions(number).unwrap_or_default();
     let is_tagged = |image: &String, version: &str| {
@@ -97,7 +97,7 @@ fn fallbacks(case: &Case<'_>, record: &Record, number: usize) -> BTreeSet<String
     };
     let by_name = record.images.iter().filter(is_named).map(|(image, _)| image).filter(|image| is_kube(image));
     let mut kept: BTreeSet<String> = by_name.cloned().collect();
-    let before = unit.before_the_last();
+    let before = group.before_the_last();
     let promoted: Vec<&String> =
         before.iter().map(|promotion| &promotion.image).filter(|image| is_kube(image)).collect();
     let room = (record.keep_versions.least() - 1).saturating_sub(kept.len());
@@ -125,7 +125,7 @@ pub(super) fn container(case: &Case<'_>, record: &Record, id: &str) {
     case.expect(record, number, id, !is_running, "promise 2: it runs");
     let latest = case.before.names.get(&FEATURES[number].latest());
     case.expect(record, number, id, latest != Some(&container.image), "it was made from latest");
-    let is_promoted = record.units[number].promoted.last().is_some();
+    let is_promoted = record.groups[number].promoted.last().is_some();
     case.expect(record, number, id, is_promoted, "nothing was promoted yet");
     if case.has_succeeded {
         case.shared.journal.count(Table::Agent, "stale containers removed");

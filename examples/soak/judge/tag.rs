@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Case, split};
 use crate::features::{FEATURES, Feature};
 use crate::journal::Table;
-use crate::record::{Record, Unit};
+use crate::record::{Group, Record};
 
 /// By so much the agent's clock and the soak's may differ.
 const ROUNDING: Duration = Duration::from_millis(50);
@@ -34,26 +34,26 @@ pub(super) fn judge(case: &Case<'_>, record: &mut Record, image: &str) {
 }
 
 /// Why an image may become `latest`.
-fn reason(case: &Case<'_>, record: &Record, feature: &Feature, unit: &Unit, image: &str) -> Option<&'static str> {
+fn reason(case: &Case<'_>, record: &Record, feature: &Feature, group: &Group, image: &str) -> Option<&'static str> {
     let stable_time = Duration::from_secs(record.stable_time.least());
     let is_running = |id: &str| case.before.containers.get(id).is_some_and(|container| container.is_running);
-    let taken_over = unit.taken_over().filter(|(kube, _)| kube.image == image);
+    let taken_over = group.taken_over().filter(|(kube, _)| kube.image == image);
     if let Some((_, since)) = taken_over {
-        let all_run = unit.kube.iter().flatten().all(|kube| is_running(&kube.id));
+        let all_run = group.kube.iter().flatten().all(|kube| is_running(&kube.id));
         if all_run && since.elapsed() + ROUNDING >= stable_time {
             return Some("promoted");
         }
-        if all_run && unit.kube.iter().flatten().all(|kube| unit.approved.contains(&kube.id)) {
+        if all_run && group.kube.iter().flatten().all(|kube| group.approved.contains(&kube.id)) {
             return Some("promoted by an operator");
         }
     }
     if !case.before.names.contains_key(&feature.latest())
-        && unit.promoted.last().is_some_and(|last| last.image == image)
+        && group.promoted.last().is_some_and(|last| last.image == image)
     {
         return Some("restored");
     }
-    let is_former = unit.former.contains(image) || unit.promoted.iter().any(|promotion| promotion.image == image);
-    if unit.may_roll_back && is_former {
+    let is_former = group.former.contains(image) || group.promoted.iter().any(|promotion| promotion.image == image);
+    if group.may_roll_back && is_former {
         return Some("rolled back");
     }
     None
@@ -61,12 +61,12 @@ fn reason(case: &Case<'_>, record: &Record, feature: &Feature, unit: &Unit, imag
 
 fn latest(case: &Case<'_>, record: &mut Record, number: usize, image: &str) {
     let feature = &FEATURES[number];
-    let unit = &record.units[number];
-    let why = reason(case, record, feature, unit, image);
-    let containers = unit.kube.iter().flatten().map(|kube| kube.id.as_str());
+    let group = &record.groups[number];
+    let why = reason(case, record, feature, group, image);
+    let containers = group.kube.iter().flatten().map(|kube| kube.id.as_str());
     let object = containers.min_by_key(|id| record.looked.get(*id)).unwrap_or(image).to_owned();
     if why.is_none() {
-        let facts = unit.kube.iter().flatten().map(|kube| format!("{} for {:?}", kube.version, kube.begun.elapsed()));
+        let facts = group.kube.iter().flatten().map(|kube| format!("{} for {:?}", kube.version, kube.begun.elapsed()));
         let facts: Vec<String> = facts.collect();
         let what = format!("promise 4: not proven stable; {} runs {facts:?}", feature.name);
         case.expect(record, number, &object, false, what);
@@ -91,14 +91,14 @@ fn latest(case: &Case<'_>, record: &mut Record, number: usize, image: &str) {
     let what = why.unwrap_or("latest moved, overtaken by somebody else");
     case.shared.journal.count(Table::Agent, what);
     let version = record.images.get(image).map_or(String::new(), |known| known.version.clone());
-    let unit = &mut record.units[number];
+    let group = &mut record.groups[number];
     // An engine without room refuses a tag and shows it all the same, until it is restarted.
-    unit.latest_meddled |= !case.has_succeeded;
+    group.latest_meddled |= !case.has_succeeded;
     if why == Some("rolled back") {
-        let former: Vec<String> = unit.promoted.drain(..).map(|promotion| promotion.image).collect();
-        unit.former.extend(former);
+        let former: Vec<String> = group.promoted.drain(..).map(|promotion| promotion.image).collect();
+        group.former.extend(former);
     }
-    unit.promote(image, &version);
+    group.promote(image, &version);
 }
 
 /// What `latest` leaves gets its version's name, if it would have none.
@@ -121,6 +121,6 @@ fn keep_local(case: &Case<'_>, record: &Record, number: usize, image: &str, name
     let Some(old) = case.before.names.get(name).filter(|old| *old != image) else { return };
     let is_free = case.before.users(old).next().is_none();
     case.expect(record, number, name, is_free, "promise 2: a container uses the image that the name is taken from");
-    let is_promoted = record.units[number].promoted.iter().any(|promotion| promotion.image == *old);
+    let is_promoted = record.groups[number].promoted.iter().any(|promotion| promotion.image == *old);
     case.expect(record, number, name, !is_promoted, "promise 4: the name is taken from an image that was promoted");
 }

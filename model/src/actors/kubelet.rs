@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use imgmgrd_decision::decide::fixtures::{Described, REGISTRY, kube, reference};
-use imgmgrd_decision::decide::{ContainerStatus, KubeletLabels, Owner, RemoteState};
-use imgmgrd_decision::domain::{Base, ContainerId, ImageId, Instance, Reference, Value};
+use imgmgrd_planner::domain::{Base, ContainerId, ImageId, Instance, Reference, Value};
+use imgmgrd_planner::fixtures::{Described, REGISTRY, kube, reference};
+use imgmgrd_planner::{ContainerStatus, KubeletLabels, Owner, RemoteState};
 
 use crate::action::Action;
-use crate::scenario::{Offer, Scenario};
+use crate::bounds::Offer;
+use crate::scenario::Scenario;
 use crate::state::{Kube, State};
 
 pub(super) fn possible(state: &State, scenario: &Scenario, instances: &[(Instance, Base)], actions: &mut Vec<Action>) {
@@ -61,14 +62,14 @@ pub(super) fn possible(state: &State, scenario: &Scenario, instances: &[(Instanc
             }
         }
     }
-    let stopped = site.switch.observation.containers.iter().filter(|(id, container)| {
+    let stopped = site.switch.snapshot.containers.iter().filter(|(id, container)| {
         let is_to_start = state.lives.iter().any(|life| life.container == Some(**id) && life.kube == Kube::Created);
         container.kubelet.is_some() && container.status == ContainerStatus::Stopped && !is_to_start
     });
     actions.extend(stopped.map(|(id, _)| Action::RemoveContainer(*id)));
     if left.collects > 0 {
-        let is_used = |id: &ImageId| site.switch.observation.containers.values().any(|user| user.image == *id);
-        for (_, image) in site.switch.observation.images.iter().filter(|(id, _)| !is_used(id)) {
+        let is_used = |id: &ImageId| site.switch.snapshot.containers.values().any(|user| user.image == *id);
+        for (_, image) in site.switch.snapshot.images.iter().filter(|(id, _)| !is_used(id)) {
             actions.extend(image.references.iter().filter(|name| name.tag().is_some()).cloned().map(Action::Collect));
         }
     }
@@ -128,14 +129,14 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
             state.site.switch.details(&container, |details| details.oom_kills += 1);
         }
         Action::RemoveContainer(id) => {
-            state.site.switch.observation.containers_mut().remove(id);
+            state.site.switch.snapshot.containers_mut().remove(id);
             state.lives.iter_mut().filter(|life| life.container == Some(*id)).for_each(|life| life.container = None);
         }
         Action::Collect(reference) => {
             state.left.collects -= 1;
             let id = state.site.switch.naming(reference).expect("it is on the disk");
             state.site.switch.untag(reference);
-            let images = state.site.switch.observation.images_mut();
+            let images = state.site.switch.snapshot.images_mut();
             images.retain(|other, image| *other != id || !image.references.is_empty());
         }
         Action::Replace(version, number) => {
@@ -192,7 +193,7 @@ fn owns(state: &State, instance: &Instance) -> bool {
 /// A kube container of the version that was last started locally only idles.
 fn is_dry_run(state: &State, instance: &Instance, container: &ContainerId) -> bool {
     let image = state.site.container(container).map(|container| container.image);
-    let image = image.and_then(|image| state.site.switch.observation.images.get(&image));
+    let image = image.and_then(|image| state.site.switch.snapshot.images.get(&image));
     let version = image.and_then(|image| image.declared_version());
     state
         .site
@@ -201,7 +202,7 @@ fn is_dry_run(state: &State, instance: &Instance, container: &ContainerId) -> bo
 }
 
 fn set_owner_is_local(state: &State, instance: &Instance) -> bool {
-    let rows = state.site.switch.observation.configuration.iter();
+    let rows = state.site.switch.snapshot.configuration.iter();
     let mut own = rows.filter(|(key, _)| key.key == instance.feature);
     own.any(|(_, row)| row.set_owner == Value::Is(Owner::Local))
 }

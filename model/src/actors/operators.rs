@@ -1,12 +1,13 @@
 //! Operators: orders, the owner, the policy, and the docker command.
 
-use imgmgrd_decision::decide::Owner;
-use imgmgrd_decision::decide::fixtures::{reference, version};
-use imgmgrd_decision::domain::{Base, Instance, Reference};
+use imgmgrd_planner::Owner;
+use imgmgrd_planner::domain::{Base, Instance, Reference};
+use imgmgrd_planner::fixtures::{reference, version};
 
 use super::kubelet::tag;
 use crate::action::Action;
-use crate::scenario::{Operation, Scenario};
+use crate::bounds::Operation;
+use crate::scenario::Scenario;
 use crate::state::State;
 
 pub(super) fn possible(state: &State, scenario: &Scenario, actions: &mut Vec<Action>) {
@@ -16,13 +17,13 @@ pub(super) fn possible(state: &State, scenario: &Scenario, actions: &mut Vec<Act
     let instances = scenario.instances();
     let Some((instance, base)) = instances.first() else { return };
     let switch = &state.site.switch;
-    let is_loaded = switch.observation.config_initialized;
+    let is_loaded = switch.snapshot.config_initialized;
     let kube = |version: &str| switch.naming(&tag(base, version));
     let policy = &switch.policy.global;
     let is_another = |operation: &&Operation| match operation {
-        Operation::Order(_) => state.site.agent.commands.is_empty(),
+        Operation::Command(_) => state.site.agent.commands.is_empty(),
         Operation::SetOwner(owner) => {
-            let rows = switch.observation.configuration.iter();
+            let rows = switch.snapshot.configuration.iter();
             let mut own = rows.filter(|(key, _)| key.key == instance.feature);
             is_loaded && own.any(|(_, row)| !row.set_owner.is(owner))
         }
@@ -35,10 +36,10 @@ pub(super) fn possible(state: &State, scenario: &Scenario, actions: &mut Vec<Act
             kube(version).is_some_and(|image| switch.naming(&reference(&format!("{base}:{version}"))) != Some(image))
         }
         Operation::UntagLatest => {
-            latest(state, base).is_some_and(|image| switch.observation.images[&image].references.len() > 1)
+            latest(state, base).is_some_and(|image| switch.snapshot.images[&image].references.len() > 1)
         }
-        Operation::Disable(disabled) => is_loaded && switch.observation.kubernetes.disabled != *disabled,
-        Operation::Connect(connected) => switch.observation.kubernetes.connected != Some(*connected),
+        Operation::Disable(disabled) => is_loaded && switch.snapshot.kubernetes.disabled != *disabled,
+        Operation::Connect(connected) => switch.snapshot.kubernetes.connected != Some(*connected),
     };
     actions.extend(scenario.operations.iter().filter(is_another).cloned().map(Action::Operate));
 }
@@ -49,7 +50,7 @@ pub(super) fn happen(state: &mut State, operation: Operation, instances: &[(Inst
     let switch = &mut state.site.switch;
     match operation {
         // The agent is asked.
-        Operation::Order(_) => {}
+        Operation::Command(_) => {}
         Operation::SetOwner(owner) => set_owner(state, instance, owner),
         Operation::Enable(enabled) => switch.policy(|policy| policy.enabled = enabled),
         Operation::CleanUp(cleanup) => switch.policy(|policy| policy.cleanup = cleanup),
@@ -64,8 +65,8 @@ pub(super) fn happen(state: &mut State, operation: Operation, instances: &[(Inst
             switch.tag(&reference(&format!("{base}:{version}")), &image);
         }
         Operation::UntagLatest => switch.untag(&Reference::latest(base).expect("a tag")),
-        Operation::Disable(disabled) => switch.observation.kubernetes.disabled = disabled,
-        Operation::Connect(connected) => switch.observation.kubernetes.connected = Some(connected),
+        Operation::Disable(disabled) => switch.snapshot.kubernetes.disabled = disabled,
+        Operation::Connect(connected) => switch.snapshot.kubernetes.connected = Some(connected),
     }
 }
 
@@ -73,6 +74,6 @@ fn set_owner(state: &mut State, instance: &Instance, owner: Owner) {
     state.site.switch.set_owner(instance.feature.as_str(), owner);
 }
 
-fn latest(state: &State, base: &Base) -> Option<imgmgrd_decision::domain::ImageId> {
+fn latest(state: &State, base: &Base) -> Option<imgmgrd_planner::domain::ImageId> {
     Reference::latest(base).and_then(|latest| state.site.switch.naming(&latest))
 }

@@ -1,8 +1,8 @@
 //! SONiC's container scripts, on the host and in the containers, and systemd: who writes which row, in which order
 //! (section 7 of the reference).
 
-use imgmgrd_decision::decide::{Owner, RemoteState};
-use imgmgrd_decision::domain::{Base, Instance, Reference, Value};
+use imgmgrd_planner::domain::{Base, Instance, Reference, Value};
+use imgmgrd_planner::{Owner, RemoteState};
 
 use crate::action::Action;
 use crate::state::{Kube, Local, State};

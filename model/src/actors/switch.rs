@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use imgmgrd_decision::decide::ContainerStatus;
-use imgmgrd_decision::domain::{Base, Instance};
+use imgmgrd_planner::ContainerStatus;
+use imgmgrd_planner::domain::{Base, Instance};
 
 use crate::action::Action;
-use crate::agent::OLD;
 use crate::conduct::Faithful;
+use crate::site::OLD;
 use crate::state::{Kube, Life, Local, Reload, State};
 
 pub(super) fn possible(state: &State, actions: &mut Vec<Action>) {
@@ -39,7 +39,7 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
         Action::DeleteRow(number) => {
             state.left.deletions -= 1;
             let key = state.site.switch.key(&instances[*number].0);
-            state.site.switch.observation.state.remove(&key);
+            state.site.switch.snapshot.state.remove(&key);
         }
         Action::Reboot { marks_lost } => reboot(state, *marks_lost),
         _ => {}
@@ -47,19 +47,19 @@ pub(super) fn happen(state: &mut State, action: &Action, instances: &[(Instance,
 }
 
 fn reload(state: &mut State) {
-    let observation = &mut state.site.switch.observation;
+    let snapshot = &mut state.site.switch.snapshot;
     state.reload = match std::mem::take(&mut state.reload) {
         Reload::Rest => {
             state.left.reloads -= 1;
-            observation.config_initialized = false;
-            Reload::Flushed(std::mem::take(&mut observation.configuration))
+            snapshot.config_initialized = false;
+            Reload::Flushed(std::mem::take(&mut snapshot.configuration))
         }
         Reload::Flushed(rows) => {
-            observation.configuration = rows;
+            snapshot.configuration = rows;
             Reload::Filled
         }
         Reload::Filled => {
-            observation.config_initialized = true;
+            snapshot.config_initialized = true;
             Reload::Rest
         }
     };
@@ -69,17 +69,17 @@ fn reload(state: &mut State) {
 fn reboot(state: &mut State, marks_lost: bool) {
     state.left.reboots -= 1;
     let site = &mut state.site;
-    site.switch.observation.state.clear();
-    for container in site.switch.observation.containers_mut().values_mut() {
+    site.switch.snapshot.state.clear();
+    for container in site.switch.snapshot.containers_mut().values_mut() {
         container.status = ContainerStatus::Stopped;
         container.details = None;
     }
     let disk = &mut site.agent.disk;
     if marks_lost {
         disk.memory.instances.clear();
-        disk.memory.units.values_mut().for_each(|unit| {
-            unit.images.clear();
-            unit.error = None;
+        disk.memory.groups.values_mut().for_each(|group| {
+            group.images.clear();
+            group.error = None;
         });
     }
     disk.memory = std::mem::take(&mut disk.memory).after_reboot();

@@ -57,7 +57,7 @@ impl Found {
         assert_valid("command/doctor.json", &Value::from(findings.clone()));
         for finding in &findings {
             let is_ok = finding["level"] == "ok";
-            assert_eq!(finding.get("mend").is_none(), is_ok, "{finding}");
+            assert_eq!(finding.get("remedy").is_none(), is_ok, "{finding}");
             assert!(finding["found"].as_str().is_some_and(|found| !found.is_empty()), "{finding}");
         }
         Self { code: output.status.code(), findings }
@@ -77,7 +77,7 @@ impl Found {
     #[track_caller]
     fn assert(&self, check: &str, level: &str, said: &[&str]) {
         let fits = |finding: &&Value| {
-            let text = format!("{} {}", finding["found"], finding["mend"]);
+            let text = format!("{} {}", finding["found"], finding["remedy"]);
             finding["check"] == check && finding["level"] == level && said.iter().all(|words| text.contains(words))
         };
         assert!(self.findings.iter().any(|finding| fits(&finding)), "{check} {level} {said:?}: {:#?}", self.findings);

@@ -1,4 +1,4 @@
-//! How commands fail: on stderr, naming the thing and the mend, with a code.
+//! How commands fail: on stderr, naming the thing and the remedy, with a code.
 
 use std::path::Path;
 use std::process::Command;

@@ -7,7 +7,7 @@ use imgmgrd_test_support::rows::Namespace;
 use imgmgrd_test_support::switch::Switch;
 use serde_json::{Value, json};
 
-use super::orders::{BASE, FEATURE, latest, observing, promoted_twice};
+use super::promote_rollback::{BASE, FEATURE, latest, observing, promoted_twice};
 use super::{NEW, OLD, OTHER, assert_refused, json as answer};
 use crate::evidence::everything;
 use crate::scene::{SOON, binary, wait_for_stability};

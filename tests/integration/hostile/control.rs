@@ -58,7 +58,7 @@ fn clients_that_say_nothing_or_too_much_or_do_not_listen_are_in_nobodys_way() {
     endless.set_write_timeout(Some(Duration::from_secs(10))).expect("a timeout");
     assert!(endless.write_all(&megabytes).is_err());
     for garbage in
-        [&b"\xff\xfe\n"[..], b"{}\n", b"[[[[", b"{\"order\":\"promote\",\"feature\":\"$(reboot)\"}\n", b"\n\n\n"]
+        [&b"\xff\xfe\n"[..], b"{}\n", b"[[[[", b"{\"command\":\"promote\",\"feature\":\"$(reboot)\"}\n", b"\n\n\n"]
     {
         let mut client = connect();
         client.write_all(garbage).expect("it is heard");
@@ -68,7 +68,7 @@ fn clients_that_say_nothing_or_too_much_or_do_not_listen_are_in_nobodys_way() {
         assert!(reply.starts_with("{\"refused\":\"the request is not understood: ") && reply.len() < 400, "{reply}");
     }
     let mut deaf = connect();
-    deaf.write_all(b"{\"order\":\"promote\",\"feature\":\"none\"}\n").expect("it is heard");
+    deaf.write_all(b"{\"command\":\"promote\",\"feature\":\"none\"}\n").expect("it is heard");
 
     let begun = Instant::now();
     let output = story.switch.command(binary(), &["promote", "telemetry"]);
