@@ -198,7 +198,7 @@ def check_feature_name(name: str) -> str:
     """The name, if it can be one. Checked before it becomes part of a key or an argument."""
     if not FEATURE_NAME.fullmatch(name):
         raise click.UsageError(
-            f'feature "{printable(name)}" is no valid name: it must be letters, digits, \'_\', \'.\' and \'-\', '
+            f'feature "{printable(name)}" is not a valid name: it must be letters, digits, \'_\', \'.\' and \'-\', '
             "beginning with a letter or digit, at most 64 characters"
         )
     return name

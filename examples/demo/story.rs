@@ -145,11 +145,11 @@ fn first_upgrade(stage: &mut Stage<'_>, dry_run: &KubeContainer) -> Result<[Kube
     show_images(stage, TELEMETRY, "after");
     let fallback = stage.switch.registry().repository(TELEMETRY.base) + ":" + INSTALLED;
     if stage.switch.engine().image_id(&fallback) != local {
-        return Err(Stop::wrong(format!("{fallback} is not the local image that really ran")));
+        return Err(Stop::wrong(format!("{fallback} is not the local image that actually ran")));
     }
     stage.narrator.aside(&format!(
         "         latest is {SECOND} now: a reboot without Kubernetes would start it. The local image of {INSTALLED},\n         \
-         which really ran, is kept under the registry's name for a rollback; the one that only idled is gone (case 1)."
+         which actually ran, is kept under the registry's name for a rollback; the one that only idled is gone (case 1)."
     ));
     <[KubeContainer; 2]>::try_from(containers).map_err(|_| Stop::wrong("two containers were deployed"))
 }

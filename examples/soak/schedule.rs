@@ -111,7 +111,7 @@ pub(crate) enum Fault {
     Redis(Trouble, u64),
     /// Trouble between agent and the Redis of the first ASIC.
     OneRedis(Trouble, u64),
-    /// Every Redis is away for this time and comes back empty.
+    /// Every Redis is unreachable for this time and comes back empty.
     EmptyRedis(u64),
     /// `config reload`: CONFIG_DB is empty for this time.
     ReloadConfig(u64),

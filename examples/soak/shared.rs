@@ -128,7 +128,7 @@ impl Shared {
         around.map(|turn| turn.who).max_by_key(|who| *who == Who::Fault)
     }
 
-    /// `container_last_version` in the rows of a feature's instances; none while a Redis is away.
+    /// `container_last_version` in the rows of a feature's instances; none while a Redis is unreachable.
     pub(crate) fn last_versions(&self, feature: usize) -> Option<BTreeSet<String>> {
         let feature = &FEATURES[feature];
         let sockets = if feature.per_asic { &self.redis[1..] } else { &self.redis[..1] };

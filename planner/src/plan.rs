@@ -48,7 +48,7 @@ pub enum Purpose {
     RecordVersions(Version),
     /// Clean-up: a local tag of an image that has another name.
     DropLocalTag(Version),
-    /// Clean-up, case 1: the local image is the one that really ran.
+    /// Clean-up, case 1: the local image is the one that actually ran.
     KeepLocalImage(Version),
     /// Clean-up, case 2 and 3: an image that nothing needs any more.
     RemoveImage(Option<Version>),
@@ -73,7 +73,7 @@ impl Purpose {
 pub enum Step {
     /// Point `reference` at `image`, if it still points at `from`.
     Tag {
-        /// The image.
+        /// The id of the image.
         image: ImageId,
         /// The tag that is to name it.
         reference: Reference,
@@ -84,16 +84,16 @@ pub enum Step {
     },
     /// Remove the container, if it still has this name and image and does not run.
     RemoveContainer {
-        /// The container.
+        /// The full id of the container.
         container: ContainerId,
-        /// Its name.
+        /// The name that it must still have, such as `telemetry` or `bgp0`.
         name: Arc<str>,
-        /// Its image.
+        /// The id of the image that it must still be of.
         image: ImageId,
     },
     /// Write `container_stable_version` and `container_last_version`, if the row still exists with this `container_id`.
     RecordVersions {
-        /// The row.
+        /// The STATE_DB row, `FEATURE|<key>` in its namespace.
         row: RowKey,
         /// The `container_id` that it had.
         container_id: Value<NamedContainer>,
@@ -104,14 +104,14 @@ pub enum Step {
     },
     /// Remove `reference`, if it still names `image`. Removes the image too if that was its last reference.
     RemoveReference {
-        /// The reference.
+        /// The tag or digest reference to remove.
         reference: Reference,
         /// What it must name.
         image: ImageId,
     },
     /// Remove an image that has no reference left.
     RemoveImage {
-        /// The image.
+        /// The id of the image.
         image: ImageId,
     },
 }
@@ -149,7 +149,7 @@ impl fmt::Display for Purpose {
             Self::NamePromoted(version) => write!(f, "give {version} a tag of its own"),
             Self::RecordVersions(version) => write!(f, "record {version} as stable"),
             Self::DropLocalTag(version) => write!(f, "drop the local tag {version}"),
-            Self::KeepLocalImage(version) => write!(f, "keep the local image of {version}, which really ran"),
+            Self::KeepLocalImage(version) => write!(f, "keep the local image of {version}, which actually ran"),
             Self::RemoveImage(Some(version)) => write!(f, "remove {version}"),
             Self::RemoveImage(None) => write!(f, "remove an image without version"),
         }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::planner::Report;
 
 /// What is left of the start's time is told again this often until the first look is published, however long Redis or
-/// the engine are away: the start fails when the loop hangs, not when it waits.
+/// the engine are unreachable: the start fails when the loop hangs, not when it waits.
 const START_PING: Duration = Duration::from_secs(30);
 /// How much time each of these gives. It is longer than anything that the loop waits for.
 const START_TIME: Duration = Duration::from_secs(120);
@@ -63,8 +63,8 @@ impl ServiceManager {
         if !self.is_there {
             return;
         }
-        let away = if is_engine_there { "" } else { "; the engine cannot be reached" };
-        self.status(&format!("{}{away}", summary(report)));
+        let unreachable = if is_engine_there { "" } else { "; the engine cannot be reached" };
+        self.status(&format!("{}{unreachable}", summary(report)));
         if !std::mem::replace(&mut self.is_ready, true) {
             self.tell(&[NotifyState::Ready]);
             self.ping();

@@ -100,7 +100,7 @@ fn of_engine(seen: &Seen) -> Vec<Finding> {
         findings.push(Finding::unchecked(Check::ImageStore, Check::Engine));
     }
     if let Some(Err(error)) = &seen.engine.snapshot {
-        findings.push(engine::away(error));
+        findings.push(engine::unreachable(error));
     }
     findings
 }

@@ -29,7 +29,7 @@ pub(super) struct HistoryRow {
     pub(super) event: String,
     /// The version.
     pub(super) version: Option<String>,
-    /// Its image.
+    /// The id of the image that it is about.
     pub(super) image_id: Option<String>,
     /// Why, as a short word that stays the same from release to release.
     pub(super) reason: Option<String>,

@@ -17,7 +17,7 @@ pub(super) struct Image {
     pub(super) image: String,
     /// The features that run from it.
     pub(super) features: Vec<String>,
-    /// The id.
+    /// The image id, `sha256:` and 64 digits.
     #[cfg_attr(feature = "generate", schemars(regex(pattern = crate::schema::pattern::Pattern::ImageId.exactly())))]
     pub(super) image_id: String,
     /// The version.

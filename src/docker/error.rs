@@ -36,7 +36,7 @@ pub enum EngineError {
         what: String,
         /// Where the engine is.
         host: String,
-        /// The deadline.
+        /// How long was waited for the answer.
         after: Duration,
     },
     /// The engine knows no such thing (404).
@@ -76,9 +76,9 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Whether the engine itself is away or hangs, as opposed to having refused this one call.
+    /// Whether the engine itself is unreachable or hangs, as opposed to having refused this one call.
     #[must_use]
-    pub fn is_away(&self) -> bool {
+    pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::PermissionDenied { .. } | Self::Unreachable { .. } | Self::TimedOut { .. })
     }
 

@@ -17,7 +17,7 @@ use crate::domain::{ContainerId, ImageId};
 
 /// How many inspections of a kind are under way at once: enough to hide the engine's latency, few enough not to load it, and
 /// each has a connection with its buffers.
-const MOST: usize = 4;
+const MOST: usize = 3;
 
 /// How long an inspection takes a place. What takes longer hangs, and holds up nothing but itself.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ pub struct Interest {
     pub containers: BTreeSet<String>,
     /// The images with a reference in a repository of one of these names.
     pub bases: BTreeSet<Base>,
-    /// These images.
+    /// The images with these ids.
     pub images: BTreeSet<ImageId>,
     /// Whatever runs, and every image with a name: for one look of a command that knows no names yet.
     pub everything: bool,

@@ -1,7 +1,6 @@
 //! The shell around the engine, tried on a real one, and on one that plays what a real one does not do on demand.
 
 mod answers;
-mod away;
 mod executing;
 mod fake;
 mod fixture;
@@ -9,4 +8,5 @@ mod group;
 mod lists;
 mod reading;
 mod tolerance;
+mod unreachable;
 mod watching;

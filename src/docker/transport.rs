@@ -24,7 +24,7 @@ use super::host::EngineHost;
 const KEPT: Duration = Duration::from_millis(100);
 
 /// The most of an answer that is read ahead: its body is bounded by whoever reads it.
-const READ_AHEAD: usize = 64 << 10;
+const READ_AHEAD: usize = 16 << 10;
 
 /// An answer of which the body is still to be read.
 pub(super) type Answer = Response<Incoming>;

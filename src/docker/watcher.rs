@@ -1,5 +1,5 @@
 //! A snapshot that stays current: follow the engine's events, read again what they make dirty, come back after the
-//! engine was away.
+//! engine was unreachable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +37,10 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// What the watcher knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// What is on the engine; none before the first read and while the engine is away.
+    /// What is on the engine; none before the first read and while the engine is unreachable.
     pub snapshot: Option<EngineSnapshot>,
-    /// Why the engine is away, in words for people.
-    pub away: Option<Arc<str>>,
+    /// Why the engine is unreachable, in words for people.
+    pub unreachable: Option<Arc<str>>,
     /// By the boot-time clock, just before the lists were asked for: what was done to the engine before that is shown.
     pub began: Duration,
     /// Changes when something was heard of the engine or found on it: while it stands still, nothing has happened there,
@@ -69,7 +69,7 @@ impl Watcher {
     }
 
     /// Asks for a new stream of events and a full read: streams die silently (moby #10879). Also ends a pause while the
-    /// engine is away.
+    /// engine is unreachable.
     pub fn resync(&self) {
         self.resync.notify_one();
     }
@@ -96,7 +96,7 @@ impl Drop for Watcher {
 /// Watches an engine from a task of its own, until the handle is dropped, and shares what `reader` knows. An interest is told
 /// from another by its allocation.
 ///
-/// The first state is empty: neither a snapshot nor away.
+/// The first state is empty: neither a snapshot nor unreachable.
 #[must_use]
 pub fn watch(reader: Reader, interest: watch::Receiver<Arc<Interest>>) -> Watcher {
     let (sender, state) = watch::channel(State::default());
@@ -110,7 +110,7 @@ pub fn watch(reader: Reader, interest: watch::Receiver<Arc<Interest>>) -> Watche
         again: Arc::clone(&again),
         state: sender,
         backoff: Backoff::quick(FIRST_RETRY),
-        is_away: false,
+        is_unreachable: false,
         publish_at: None,
         news: News::default(),
         promised: News::default(),
@@ -129,7 +129,7 @@ struct Watching {
     state: watch::Sender<State>,
     backoff: Backoff,
     /// The failure was logged, the recovery not yet.
-    is_away: bool,
+    is_unreachable: bool,
     /// When to publish what is known, if there is anything to publish.
     publish_at: Option<Instant>,
     /// Why to publish what is known.
@@ -157,20 +157,20 @@ impl Watching {
         }
     }
 
-    /// The engine is away: say so, and wait before the next try.
+    /// The engine is unreachable: say so, and wait before the next try.
     async fn wait(&mut self, error: EngineError) {
         self.reader.engine.forget();
         self.inspections = Inspections::new(self.reader.engine.clone(), self.reader.shared.clone());
         self.publish_at = None;
         let reason: Arc<str> = error.to_string().into();
-        if !self.is_away {
-            self.is_away = true;
-            warn!(reason = %reason, "the engine is away; trying again with growing pauses");
+        if !self.is_unreachable {
+            self.is_unreachable = true;
+            warn!(reason = %reason, "the engine is unreachable; trying again with growing pauses");
         }
         self.state.send_if_modified(|state| {
-            let is_news = state.snapshot.is_some() || state.away.as_ref() != Some(&reason);
+            let is_news = state.snapshot.is_some() || state.unreachable.as_ref() != Some(&reason);
             state.snapshot = None;
-            state.away = Some(reason);
+            state.unreachable = Some(reason);
             is_news
         });
         tokio::select! {
@@ -299,7 +299,7 @@ impl Watching {
     fn publish(&mut self) {
         self.publish_at = None;
         self.backoff.reset();
-        if std::mem::take(&mut self.is_away) {
+        if std::mem::take(&mut self.is_unreachable) {
             info!("the engine is back");
         }
         let news = std::mem::take(&mut self.news);
@@ -313,7 +313,7 @@ impl Watching {
             state.interest.clone_from(&interest);
             state.generation = state.generation.wrapping_add(u64::from(has_happened));
             state.snapshot = Some(snapshot);
-            state.away = None;
+            state.unreachable = None;
             state.began = began;
             has_happened || is_other_interest || news.is_asked
         });

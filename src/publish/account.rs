@@ -16,11 +16,11 @@ use crate::sonic_db::{RowChange, Rows};
 pub(super) struct Occurrence {
     /// The instance that it happened to.
     pub(super) instance: Instance,
-    /// What happened.
+    /// The word that is published as `event`.
     pub(super) event: &'static str,
     /// The version that it is about.
     pub(super) version: Option<Version>,
-    /// Its image.
+    /// The id of the image that it is about.
     pub(super) image: Option<ImageId>,
     /// Why, as a short word for programs.
     pub(super) reason: Option<&'static str>,
@@ -56,14 +56,14 @@ impl Moment {
 }
 
 /// What was said last of each instance. Compared with what is published alone, everything that cannot be published,
-/// while Redis is away, would be news with every look.
+/// while Redis is unreachable, would be news with every look.
 pub(super) type Said = BTreeMap<Instance, (Stability, Option<Version>, Option<ContainerId>, Option<Reason>)>;
 
 /// The changes to the published rows that a report asks for, and what there is to say about them.
 pub(super) struct Account {
-    /// The rows.
+    /// The changes to the published rows.
     pub(super) changes: Vec<RowChange>,
-    /// The events.
+    /// What to add to the history and to log.
     pub(super) events: Vec<Occurrence>,
 }
 

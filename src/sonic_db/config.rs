@@ -67,7 +67,7 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}; {}", file.display(), remedy(source))]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -75,7 +75,7 @@ pub enum ConfigError {
     /// The file is not what it should be.
     #[error("{} is no database configuration: {problem}; restart the database service, which writes it anew", file.display())]
     Malformed {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
         /// What is wrong with it.
         problem: String,

@@ -51,7 +51,7 @@ impl Databases {
             let is_host = |place: &Place| place.namespace == Namespace::Host;
             match read {
                 Err(error) if link.places.iter().any(is_host) => return Err(error),
-                Err(error) => link.is_away(&error),
+                Err(error) => link.is_unreachable(&error),
                 Ok(()) => {}
             }
         }
@@ -93,13 +93,13 @@ impl Databases {
     pub(super) fn take_over(&mut self) {
         let mut unreadable = BTreeMap::new();
         for link in &self.links {
-            let (arrived, away) = link.collect();
+            let (arrived, unreachable) = link.collect();
             for snapshot in arrived {
                 for (place, snapshot) in link.places.iter().zip(snapshot.places) {
                     self.is_news |= self.rows.apply(place, snapshot);
                 }
             }
-            if let Some(why) = away {
+            if let Some(why) = unreachable {
                 unreadable.extend(link.places.iter().map(|place| (place.namespace, why.clone())));
             }
         }
@@ -127,7 +127,7 @@ impl Databases {
     /// Reads again every row that is known, of every server. May be cancelled.
     ///
     /// # Errors
-    /// If a server is away or does not answer. The rows of the others have been read.
+    /// If a server is unreachable or does not answer. The rows of the others have been read.
     pub async fn read_again(&mut self) -> Result<(), DatabaseError> {
         let known = |link: &RedisServer| -> Wanted {
             link.places.iter().enumerate().map(|(index, place)| (index, self.rows.followed_keys(place))).collect()

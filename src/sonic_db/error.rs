@@ -17,7 +17,7 @@ pub enum DatabaseError {
     /// It cannot be connected to.
     #[error("cannot connect to Redis at {server}: {source}; {}", remedy(source))]
     Unreachable {
-        /// The server.
+        /// The address of the Redis server.
         server: String,
         /// What the system says.
         source: io::Error,
@@ -28,13 +28,13 @@ pub enum DatabaseError {
         DEADLINE.as_secs()
     )]
     Deadline {
-        /// The server.
+        /// The address of the Redis server.
         server: String,
     },
     /// It answered with an error, or the connection broke.
     #[error("Redis at {server}: {}", printable(&source.to_string()))]
     Failed {
-        /// The server.
+        /// The address of the Redis server.
         server: String,
         /// What it says.
         source: RedisError,
@@ -46,10 +46,10 @@ pub enum DatabaseError {
         MOST_BYTES >> 20
     )]
     TooLarge {
-        /// The server.
+        /// The address of the Redis server.
         server: String,
     },
-    /// It is known to be away and being connected to in the background.
+    /// It is known to be unreachable and being connected to in the background.
     #[error("{0}")]
     Away(String),
     /// The namespace has no databases: it is not among those that the configuration names.

@@ -62,7 +62,7 @@ async fn follow_once(link: &RedisServer) {
             }
             link.failed(generation, &connection::closed(&link.server, &allowance));
         }
-        Err(error) => link.is_away(&error),
+        Err(error) => link.is_unreachable(&error),
     }
 }
 

@@ -27,25 +27,25 @@ pub type NewRow = BTreeMap<&'static str, String>;
 pub enum RowChange {
     /// `CONTAINER_IMAGE|<feature>` is to be this.
     Publish {
-        /// The namespace.
+        /// The namespace whose STATE_DB holds the row.
         namespace: Namespace,
-        /// The feature.
+        /// The feature whose row it is.
         feature: Feature,
         /// All its fields.
         row: NewRow,
     },
     /// `CONTAINER_IMAGE|<feature>` is to be gone.
     Unpublish {
-        /// The namespace.
+        /// The namespace whose STATE_DB holds the row.
         namespace: Namespace,
-        /// The feature.
+        /// The feature whose row it is.
         feature: Feature,
     },
     /// `CONTAINER_IMAGE_HISTORY|<feature>|<number>` is to be this; of those that are there, the newest 20 stay.
     Record {
-        /// The namespace.
+        /// The namespace whose STATE_DB holds the row.
         namespace: Namespace,
-        /// The feature.
+        /// The feature whose row it is.
         feature: Feature,
         /// Its number, higher than those before it: see [`Rows::newest_history`].
         number: u64,
@@ -54,11 +54,11 @@ pub enum RowChange {
     },
     /// `CONTAINER_IMAGE_HISTORY|<feature>|<number>` is to be gone: another entry has taken its place.
     Forget {
-        /// The namespace.
+        /// The namespace whose STATE_DB holds the row.
         namespace: Namespace,
-        /// The feature.
+        /// The feature whose row it is.
         feature: Feature,
-        /// Its number.
+        /// The number `n` in the key of the history row.
         number: u64,
     },
 }
@@ -91,7 +91,7 @@ pub struct Published {
 pub struct NotWritten {
     /// The change.
     pub change: RowChange,
-    /// Why: the server is away, did not answer, or refused it.
+    /// Why: the server is unreachable, did not answer, or refused it.
     pub error: Arc<DatabaseError>,
 }
 

@@ -41,7 +41,7 @@ struct State {
     /// Counts connections, so that a late failure does not end a newer one.
     generation: u64,
     /// Why it cannot be read; none once it was read over the connection that there is.
-    away: Option<String>,
+    unreachable: Option<String>,
     /// Somebody stays connected to it: only then are its coming and going news.
     is_followed: bool,
     /// The failure was logged, the recovery not yet.
@@ -74,7 +74,7 @@ impl RedisServer {
         let state = State {
             connection: None,
             generation: 0,
-            away: Some(format!("still connecting to Redis at {server}")),
+            unreachable: Some(format!("still connecting to Redis at {server}")),
             is_followed: false,
             is_logged: false,
             is_silent: false,
@@ -106,7 +106,7 @@ impl RedisServer {
         if !arrived.is_empty() {
             self.stirred.notify_one();
         }
-        (arrived, state.away.clone())
+        (arrived, state.unreachable.clone())
     }
 
     /// Whether the follower has something to read. What is read and not collected yet comes first, so that a burst is
@@ -155,7 +155,7 @@ impl RedisServer {
     /// Reads what is dirty. May be cancelled.
     ///
     /// # Errors
-    /// If the server is away or does not answer.
+    /// If the server is unreachable or does not answer.
     pub(super) async fn read(&self) -> Result<(), DatabaseError> {
         let _asking = self.asking.lock().await;
         self.read_dirty().await
@@ -165,7 +165,7 @@ impl RedisServer {
     /// cancelled.
     ///
     /// # Errors
-    /// If the server is away or does not answer.
+    /// If the server is unreachable or does not answer.
     pub(super) async fn read_anew(&self, wanted: &Wanted) -> Result<(), DatabaseError> {
         let taken_before = self.want(wanted);
         let _asking = self.asking.lock().await;
@@ -221,7 +221,7 @@ impl RedisServer {
         state.arrived.push(snapshot);
         state.read = number;
         if state.connection.is_some() && state.generation == generation {
-            state.away = None;
+            state.unreachable = None;
         }
         self.worked(&mut state);
         self.wake.notify_one();
@@ -254,7 +254,7 @@ impl RedisServer {
     /// answers (MISCONF, say) is the caller's to retry, and leaves the rows readable.
     ///
     /// # Errors
-    /// If the server is away or does not answer, or the exchange's own.
+    /// If the server is unreachable or does not answer, or the exchange's own.
     pub(super) async fn exchange<T, F: Future<Output = Result<T, DatabaseError>>>(
         &self,
         exchange: impl FnOnce(Connection) -> F,
@@ -275,7 +275,7 @@ impl RedisServer {
         let state = self.state();
         match &state.connection {
             Some(connection) => Ok((connection.clone(), state.generation)),
-            None => Err(DatabaseError::Away(state.away.clone().unwrap_or_default())),
+            None => Err(DatabaseError::Away(state.unreachable.clone().unwrap_or_default())),
         }
     }
 
@@ -296,16 +296,16 @@ impl RedisServer {
     }
 
     /// The server cannot be reached.
-    pub(super) fn is_away(&self, error: &DatabaseError) {
+    pub(super) fn is_unreachable(&self, error: &DatabaseError) {
         self.set_away(&mut self.state(), error);
     }
 
     /// The server cannot be used. Says so once.
     fn set_away(&self, state: &mut State, error: &DatabaseError) {
         state.connection = None;
-        state.away = Some(error.to_string());
+        state.unreachable = Some(error.to_string());
         if state.is_followed && !std::mem::replace(&mut state.is_logged, true) {
-            tracing::warn!(error = %error, "Redis is away; trying again");
+            tracing::warn!(error = %error, "Redis is unreachable; trying again");
         }
         self.wake.notify_one();
     }

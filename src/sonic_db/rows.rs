@@ -19,7 +19,7 @@ pub struct Rows {
     places: BTreeMap<(Namespace, Database), PlaceRows>,
     refused: BTreeSet<(Namespace, String)>,
     /// The namespaces of which a server cannot be read, and why.
-    away: BTreeMap<Namespace, String>,
+    unreachable: BTreeMap<Namespace, String>,
     /// These, and those whose CONFIG_DB is being loaded.
     unreadable: BTreeMap<Namespace, String>,
 }
@@ -60,8 +60,8 @@ impl Rows {
     }
 
     /// These namespaces cannot be read now. Whether others can than before.
-    pub(super) fn set_unreadable(&mut self, away: BTreeMap<Namespace, String>) -> bool {
-        self.away = away;
+    pub(super) fn set_unreadable(&mut self, unreachable: BTreeMap<Namespace, String>) -> bool {
+        self.unreachable = unreachable;
         let before = std::mem::take(&mut self.unreadable);
         self.find_unreadable();
         self.unreadable != before
@@ -72,7 +72,7 @@ impl Rows {
         let loading = self.namespaces().filter(is_loading);
         let loading = loading.map(|namespace| (namespace, format!("the CONFIG_DB of {namespace} is being loaded")));
         let mut unreadable: BTreeMap<Namespace, String> = loading.collect();
-        unreadable.extend(self.away.clone());
+        unreadable.extend(self.unreachable.clone());
         self.unreadable = unreadable;
     }
 

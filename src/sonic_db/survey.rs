@@ -1,4 +1,4 @@
-//! Each Redis server on its own, looked at once: one that is away does not hide what the others say.
+//! Each Redis server on its own, looked at once: one that is unreachable does not hide what the others say.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -46,7 +46,7 @@ impl Databases {
     /// the row still exists and its `container_id` still says what was observed in it; only what changes.
     ///
     /// # Errors
-    /// If the server is away, does not answer or refuses it: whether it was written is not known then.
+    /// If the server is unreachable, does not answer or refuses it: whether it was written is not known then.
     pub fn record_versions(
         &self,
         row: &RowKey,

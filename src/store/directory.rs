@@ -20,7 +20,7 @@ pub enum StateError {
     /// Another agent holds it.
     #[error("{}: another imgmgrd{} uses this state directory; stop it first", path.display(), with_pid(*.pid))]
     Locked {
-        /// The directory.
+        /// The path of the state directory.
         path: PathBuf,
         /// The other process, if it could be read.
         pid: Option<u32>,
@@ -28,9 +28,9 @@ pub enum StateError {
     /// It cannot be created, opened or written.
     #[error("{}: the state directory cannot be used: {cause}{}", path.display(), remedy(cause))]
     Unusable {
-        /// The directory.
+        /// The path of the state directory.
         path: PathBuf,
-        /// Why.
+        /// What the operating system says.
         cause: io::Error,
     },
 }

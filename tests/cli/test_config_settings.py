@@ -117,7 +117,7 @@ def test_a_name_that_is_none_changes_nothing(switch, name):
     for words in (("stable-time", name, "60"), ("default", name), ("promote", "-y", name), ("rollback", "-y", name)):
         result = switch.config("image", *words)
         assert (result.exit_code, result.stdout) == (2, ""), words
-        assert "is no valid name" in result.stderr and "\x1b" not in result.stderr
+        assert "is not a valid name" in result.stderr and "\x1b" not in result.stderr
     assert (switch.content(), switch.calls()) == (before, [])
 
 

@@ -92,7 +92,7 @@ def test_a_name_that_is_none(switch, name):
         switch.with_imgmgrd(out="[]")
         result = switch.image("snmp").show(command, "--", name)
         assert (result.exit_code, result.stdout) == (2, ""), command
-        assert "is no valid name" in result.stderr and "\x1b" not in result.stderr
+        assert "is not a valid name" in result.stderr and "\x1b" not in result.stderr
         assert switch.calls() == []
 
 

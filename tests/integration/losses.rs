@@ -40,7 +40,7 @@ fn a_list_of_images_that_answers_404_is_asked_for_again() {
     fleet.proxy.refuse_once("GET /images/json", 404);
     fleet.all_are_due();
     fleet.is_promoted_in_time(TELEMETRY, &container);
-    assert!(!fleet.log().contains("the engine is away"), "{}", fleet.log());
+    assert!(!fleet.log().contains("the engine is unreachable"), "{}", fleet.log());
 }
 
 #[test]

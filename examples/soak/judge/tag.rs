@@ -111,7 +111,7 @@ fn name_it(case: &Case<'_>, record: &Record, number: usize, image: &str, tag: &s
     case.expect(record, number, &name, is_latest && is_version && is_free, "not the name of what latest leaves");
 }
 
-/// Case 1: the local image that really ran gets the name of the registry's image of the same version.
+/// Case 1: the local image that actually ran gets the name of the registry's image of the same version.
 fn keep_local(case: &Case<'_>, record: &Record, number: usize, image: &str, name: &str) {
     let feature = &FEATURES[number];
     let (_, tag) = split(name);

@@ -20,7 +20,7 @@ pub enum Event {
     /// What an action of a group rests on was read again, or could not be: then, why. If its rows are other ones than before,
     /// [`Event::Rows`] has told of them.
     Read {
-        /// The group.
+        /// The image group, by its image name (`docker-sonic-telemetry`).
         base: Base,
         /// What was read.
         reading: Result<Box<Reading>, String>,
@@ -30,9 +30,9 @@ pub enum Event {
     Saved(Result<(), String>),
     /// The step of [`Effect::Step`] has ended.
     Stepped {
-        /// The group.
+        /// The image group, by its image name (`docker-sonic-telemetry`).
         base: Base,
-        /// How.
+        /// How the step ended.
         outcome: StepOutcome,
     },
     /// The rows of [`Effect::Publish`] are in STATE_DB, all of them or not.
@@ -60,14 +60,14 @@ pub enum Event {
 pub struct Rows {
     /// The rows and files. What it says of the engine and of commands is not looked at.
     pub snapshot: Snapshot,
-    /// The policy.
+    /// The policy of `CONTAINER_IMAGE` rows and defaults that holds now.
     pub policy: Policy,
 }
 
 /// Every image and container of the engine at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EngineSnapshot {
-    /// The images.
+    /// Every image on the disk, by its id.
     pub images: Arc<BTreeMap<ImageId, Image>>,
     /// The containers, running or not.
     pub containers: Arc<BTreeMap<ContainerId, Container>>,
@@ -106,9 +106,9 @@ pub enum Effect {
     ReadEngine,
     /// Read again what an action of this group rests on; answered by [`Event::Read`].
     ReadGroup {
-        /// The group.
+        /// The image group, by its image name (`docker-sonic-telemetry`).
         base: Base,
-        /// What.
+        /// Which rows, containers and reference to read.
         request: ReadRequest,
     },
     /// What this report found is to be logged and written into the history: the memory, saved next, will not tell again.
@@ -118,18 +118,18 @@ pub enum Effect {
     Save,
     /// Carry out this step, which ends some time; answered by [`Event::Stepped`].
     Step {
-        /// The group.
+        /// The image group, by its image name (`docker-sonic-telemetry`).
         base: Base,
-        /// The step.
+        /// The step to carry out; its preconditions are part of it.
         step: Step,
     },
     /// An action has ended; to be logged and written into the history.
     Acted(Acted),
     /// The check of the promises refused the plan of a group.
     Refused {
-        /// The group.
+        /// The image group, by its image name (`docker-sonic-telemetry`).
         base: Base,
-        /// Why.
+        /// The invariant that the plan would break, in words for people.
         violation: String,
     },
     /// Bring STATE_DB in line with [`report`](super::Controller::report); answered by [`Event::Published`].
@@ -138,7 +138,7 @@ pub enum Effect {
     SaveMarks,
     /// The answer to a command.
     Answer {
-        /// The command.
+        /// The number under which the command was given in [`Event::Command`].
         id: u64,
         /// What came of it, for each instance.
         answers: BTreeMap<Instance, CommandAnswer>,
@@ -148,9 +148,9 @@ pub enum Effect {
 /// How an action ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Acted {
-    /// The group.
+    /// The image group that was acted on, by its image name.
     pub base: Base,
-    /// The action.
+    /// The action that has ended, with all its steps.
     pub action: Action,
     /// How its last step ended; with [`StepOutcome::Done`], how many bytes are free now.
     pub outcome: StepOutcome,

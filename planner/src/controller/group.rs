@@ -27,30 +27,30 @@ pub(super) struct Group {
 /// What is being done about a group. One action at a time: read again, decide, save, act, and read again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum GroupState {
-    /// Nothing.
+    /// Nothing is under way.
     #[default]
     Idle,
     /// What its next action rests on is being read again.
     Reading {
-        /// Since when.
+        /// When the reading was asked for, on the boot-time clock.
         asked: Duration,
-        /// For what.
+        /// Which kind of action may follow it.
         lane: Lane,
     },
     /// The action is decided on; what has to be remembered of it is to be saved first.
     Decided {
-        /// The action.
+        /// The action that was decided on.
         action: Action,
         /// Since when something is being done.
         since: Duration,
     },
     /// A step is under way.
     Acting {
-        /// The action.
+        /// The action that was decided on.
         action: Action,
         /// How many of its steps are done, and how many bytes they gave back.
         done: usize,
-        /// The bytes.
+        /// The bytes that these steps gave back.
         reclaimed: u64,
         /// Since when something is being done.
         since: Duration,
@@ -58,7 +58,7 @@ pub(super) enum GroupState {
     /// A step has failed, or the world was not as planned: nothing is known for sure until the engine's lists were asked
     /// for after this moment.
     Settling {
-        /// The moment.
+        /// When the step ended, on the boot-time clock.
         since: Duration,
     },
 }
@@ -82,7 +82,7 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    /// The command.
+    /// The number under which the command was given.
     pub(super) fn id(&self) -> u64 {
         match self {
             Self::Pending(id) | Self::Taken(id, _) => *id,

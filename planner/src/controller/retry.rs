@@ -28,7 +28,7 @@ impl Retry {
         self.tries = (self.tries + 1).min(7);
     }
 
-    /// It works.
+    /// It succeeded: the next failure begins with the shortest pause.
     pub(super) fn worked(&mut self) {
         *self = Self::default();
     }

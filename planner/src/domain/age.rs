@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Age(u32);
 
 impl Age {
-    /// Just now.
+    /// No time has passed.
     pub const ZERO: Self = Self(0);
     /// As old as the rules distinguish: a day, the upper bound of `stable_time`.
     pub const MAX: Self = Self(86_400);

@@ -11,7 +11,7 @@ use super::value::printable;
 
 /// A text that is not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is no valid {what}: {rule}")]
+#[error("\"{text}\" is not a valid {what}: {rule}")]
 pub struct InvalidName {
     /// What was expected.
     pub(super) what: &'static str,
@@ -169,7 +169,7 @@ by_text!(Namespace, InvalidName);
 /// One instance of a feature: on the host, or one per ASIC (`bgp` in `asic0`, run as container `bgp0`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Instance {
-    /// The feature.
+    /// The feature, as `FEATURE` rows name it.
     pub feature: Feature,
     /// Where it runs.
     pub namespace: Namespace,
@@ -225,7 +225,7 @@ mod tests {
         }
         assert_eq!("20240510.RC1".parse::<Version>().unwrap().as_str(), "20240510.RC1");
         let error = "x;\nreboot".parse::<Feature>().unwrap_err().to_string();
-        assert!(error.starts_with("\"x;\\nreboot\" is no valid feature name: letters"), "{error}");
+        assert!(error.starts_with("\"x;\\nreboot\" is not a valid feature name: letters"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::value::printable;
 
 /// A text that is no image reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is no valid image reference: {problem}")]
+#[error("\"{text}\" is not a valid image reference: {problem}")]
 pub struct InvalidReference {
     /// The offending text, printable and short.
     text: String,
@@ -79,7 +79,7 @@ pub enum Pointer {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
-    /// The repository.
+    /// Where the image is: the registry, the path, and the image name.
     pub repository: Repository,
     /// The tag or digest.
     pub pointer: Pointer,

@@ -32,7 +32,7 @@ impl References {
         self.0.retain(is_wanted);
     }
 
-    /// Removes all.
+    /// Removes all references.
     pub fn clear(&mut self) {
         self.0.clear();
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A value that is no valid name, reference, word or number, kept only to be shown in a reason.
+/// A value that is not a valid name, reference, word or number, kept only to be shown in a reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Refused(String);
 

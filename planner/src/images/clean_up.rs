@@ -19,7 +19,7 @@ pub(crate) struct CleanUp<'a> {
     pub(crate) policy: &'a GroupPolicy,
     /// Look-ups.
     pub(crate) index: &'a Index<'a>,
-    /// The ages.
+    /// How long ago takeovers began and images were first seen.
     pub(crate) now: &'a Now,
     /// The promoted image and version, if there is a promotion.
     pub(crate) promoted: Option<(&'a ImageId, &'a Version)>,
@@ -140,7 +140,7 @@ impl CleanUp<'_> {
     }
 
     /// Case 1 for every local tag that it applies to: the kube image of a version that is to be kept gives its tags to
-    /// the local image that really ran. Changes `names`, `keep` and the memory as it goes.
+    /// the local image that actually ran. Changes `names`, `keep` and the memory as it goes.
     pub(crate) fn keep_local_images(
         &self,
         names: &mut PlannedReferences<'_>,
@@ -274,7 +274,7 @@ impl CleanUp<'_> {
         self.index.snapshot.images.get(image).is_some_and(|image| image.references.is_empty())
     }
 
-    /// When images that stay, or stand in the way of a local one that really ran, only because they are new cease to be.
+    /// When images that stay, or stand in the way of a local one that actually ran, only because they are new cease to be.
     pub(crate) fn wakes(&self, keep: &Keep) -> BTreeSet<Wake> {
         let is_awaited = |version: &Version| {
             let supersedes = RetentionReason::Supersedes(version.clone());

@@ -20,9 +20,9 @@ pub(crate) struct GroupPolicy {
     pub(crate) memory_unsaved: bool,
     /// Every feature allows it.
     cleanup: bool,
-    /// The longest.
+    /// How long a takeover has to hold: the longest `stable_time` of the features in the group.
     pub(crate) stable_time: Age,
-    /// The most.
+    /// How many stable versions to keep: the most that any feature in the group asks for.
     pub(crate) keep_versions: u8,
     /// All of them.
     pub(crate) pins: BTreeSet<Version>,

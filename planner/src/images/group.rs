@@ -21,7 +21,7 @@ use crate::takeover::{InstanceStatus, TakeoverStatus};
 pub(crate) struct GroupDecision {
     /// What to do.
     pub(crate) actions: Vec<Action>,
-    /// Why.
+    /// Why each image stays or goes, and what holds the group back.
     pub(crate) report: GroupReport,
     /// What to remember; none for a group that Kubernetes has never had to do with.
     pub(crate) memory: Option<GroupMemory>,

@@ -105,7 +105,7 @@ impl<'a> PlannedReferences<'a> {
     }
 
     /// Whether the version names the image: it is the tag of one of its references, its `IMAGE_VERSION`, or what a
-    /// container of it reported. A kube image whose tag went to the local image that really ran is named by tags only.
+    /// container of it reported. A kube image whose tag went to the local image that actually ran is named by tags only.
     pub(crate) fn is_named(&self, version: &Version, image: &ImageId, memory: &GroupMemory) -> bool {
         let is_declared = || self.image(image).and_then(|image| image.declared_version()) == Some(version);
         let is_reported = || memory.reported.get(image).is_some_and(|versions| versions.contains(version));

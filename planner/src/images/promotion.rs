@@ -19,7 +19,7 @@ const MOST_PREVIOUS: usize = 10;
 pub(crate) enum Due {
     /// Nothing is stable that is not promoted.
     Nothing,
-    /// This.
+    /// This promotion is due: nothing holds it back.
     Promotion(Promotion),
     /// Something forbids it.
     Held(Reason),

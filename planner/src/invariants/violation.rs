@@ -12,7 +12,7 @@ pub struct Violation {
     pub broken: Broken,
     /// Which step of the group, counted from 1.
     pub number: usize,
-    /// The step.
+    /// The first step that would break it.
     pub step: Step,
 }
 

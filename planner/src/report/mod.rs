@@ -33,7 +33,7 @@ pub struct Report {
 /// Look again when `mark` reaches `age`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wake {
-    /// Whose age.
+    /// The takeover or image whose age matters.
     pub mark: Mark,
     /// The age, in whole seconds.
     pub age: Age,
@@ -44,9 +44,9 @@ pub struct Wake {
 pub struct InstanceReport {
     /// The image name, if it is known.
     pub base: Option<Base>,
-    /// The stability.
+    /// The word that is published as `stability`.
     pub stability: Stability,
-    /// Why.
+    /// Why the instance has this stability.
     pub reason: Reason,
     /// The version that runs.
     pub version: Option<Version>,
@@ -78,11 +78,11 @@ pub struct Observing {
 /// A takeover that ended before it was stable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ended {
-    /// Its version.
+    /// The version as the container reports it (`IMAGE_VERSION`), for people and for STATE_DB.
     pub version: Version,
-    /// Its image.
+    /// The id of the image that the container was created from.
     pub image: ImageId,
-    /// Its container.
+    /// The full id of the kube container.
     pub container: ContainerId,
     /// How it ended.
     pub ending: Ending,
@@ -116,7 +116,7 @@ pub struct GroupReport {
 pub struct Settled {
     /// The version that is `latest` now.
     pub version: Version,
-    /// Its image.
+    /// The id of the image that the container was created from.
     pub image: ImageId,
     /// What it came of.
     pub cause: Cause,
@@ -145,7 +145,7 @@ pub enum Stability {
     Waiting,
     /// The takeover stands, not yet long enough.
     Observing,
-    /// Promoted.
+    /// `BASE:latest` was made the image of this container.
     Stable,
     /// The takeover ended before it was stable.
     Failed,

@@ -21,7 +21,7 @@ pub enum Reason {
     OwnerUnknown,
     /// A field holds a value that is refused.
     Refused {
-        /// The field.
+        /// The name of the field, as in Redis.
         field: &'static str,
         /// What it holds.
         value: Refused,
@@ -75,7 +75,7 @@ pub enum Reason {
     Observing(Age),
     /// Long enough: the promotion is due.
     PromotionDue,
-    /// Promoted.
+    /// The image was promoted for this takeover.
     Promoted,
     /// Promoted, but somebody moved `latest` since.
     LatestMoved,
@@ -108,7 +108,7 @@ pub enum Reason {
     },
     /// There is no version to roll back to: the one that was promoted before, if any, is not on the disk.
     NoLastVersion(Option<Version>),
-    /// Acting failed.
+    /// The last attempt to act failed, with this error; a retry is due.
     Failed(String),
     /// Nothing that was promoted stands.
     NothingPromoted,
@@ -210,7 +210,7 @@ impl fmt::Display for Reason {
             }
             Self::NoLastVersion(None) => f.write_str("no other version was promoted before"),
             Self::Failed(error) => f.write_str(error),
-            Self::NothingPromoted => f.write_str("no promoted Kubernetes container stands"),
+            Self::NothingPromoted => f.write_str("no promoted Kubernetes container is running"),
             Self::Disconnected => f.write_str("the switch is not connected to Kubernetes (connected=false)"),
             Self::CleanUpDisabled => f.write_str("policy cleanup=disabled"),
             Self::NamespaceUnreadable(Namespace::Host) => f.write_str("the host's database cannot be read"),

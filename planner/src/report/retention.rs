@@ -13,7 +13,7 @@ use crate::domain::{Age, Base, Version};
 pub enum Retention {
     /// It stays, for each of these reasons.
     Kept(Box<[RetentionReason]>),
-    /// It goes.
+    /// The image is removed, for this reason, as soon as clean-up runs.
     Removed(RetentionReason),
 }
 
@@ -49,7 +49,7 @@ pub enum RetentionReason {
     Package,
     /// The engine says that something uses it.
     EngineRefused,
-    /// The local image that really ran stands in for the kube image of the same version as soon as this one is free.
+    /// The local image that actually ran stands in for the kube image of the same version as soon as this one is free.
     Supersedes(Version),
     /// Clean-up does not run.
     NoCleanUp(Reason),
@@ -57,7 +57,7 @@ pub enum RetentionReason {
     NotNeeded,
     /// A version known only as a local tag is no fallback.
     LocalOnly,
-    /// The local image that really ran took its version's tag.
+    /// The local image that actually ran took its version's tag.
     Superseded,
 }
 
@@ -85,12 +85,15 @@ impl fmt::Display for RetentionReason {
             Self::Package => f.write_str("sonic-package-manager starts the feature from it"),
             Self::EngineRefused => f.write_str("the engine says that it is in use"),
             Self::Supersedes(version) => {
-                write!(f, "really ran as {version}; stands in for the Kubernetes image of that version when it is free")
+                write!(
+                    f,
+                    "actually ran as {version}; stands in for the Kubernetes image of that version when it is free"
+                )
             }
             Self::NoCleanUp(reason) => write!(f, "no clean-up: {reason}"),
             Self::NotNeeded => f.write_str("neither promoted nor needed for fallback"),
             Self::LocalOnly => f.write_str("a local version is no fallback once a Kubernetes version is promoted"),
-            Self::Superseded => f.write_str("the local image of this version, which really ran, replaced it"),
+            Self::Superseded => f.write_str("the local image of this version, which actually ran, replaced it"),
         }
     }
 }

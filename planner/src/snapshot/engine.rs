@@ -23,7 +23,7 @@ pub enum ImageVersion {
     /// Not looked at: the image belongs to nobody the agent manages.
     #[default]
     NotRead,
-    /// Looked at.
+    /// The image was inspected; the value is absent where the environment does not set it.
     Read(Value<Version>),
 }
 
@@ -81,7 +81,7 @@ pub struct KubeletLabels {
 /// What a container does, in the engine's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContainerStatus {
-    /// It runs.
+    /// The engine says `running` (or `stopping`: its processes are still there).
     Running,
     /// Its processes are frozen.
     Paused,

@@ -9,9 +9,9 @@ use crate::snapshot::{GroupMemory, Memory};
 /// An image in the repositories of an image name.
 #[derive(Clone, Copy)]
 pub(crate) struct Named<'a> {
-    /// Its id.
+    /// The image id (`sha256:...`), by which images are compared.
     pub(crate) id: ImageId,
-    /// The image.
+    /// The image as the engine lists it.
     pub(crate) image: &'a Image,
     /// It has references in the repositories of another image name, too.
     is_shared: bool,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::{Owner, RemoteState};
 use crate::domain::{Age, Base, ContainerId, ImageId, Instance, StartedAt, Version};
 
-/// Everything remembered.
+/// What outlives a decision: kept by the agent in `memory.json` and `marks.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Memory {
     /// Of each instance: what the next look compares with.
@@ -41,9 +41,9 @@ pub struct Takeover {
     pub started_at: StartedAt,
     /// Out-of-memory kills in it that were known when the takeover began.
     pub oom_kills: u32,
-    /// Its image.
+    /// The id of the image that the container was created from.
     pub image: ImageId,
-    /// Its version.
+    /// The version as the container reports it (`IMAGE_VERSION`), for people and for STATE_DB.
     pub version: Version,
 }
 
@@ -52,7 +52,7 @@ pub struct Takeover {
 pub struct Failure {
     /// The version that failed.
     pub version: Version,
-    /// Its image.
+    /// The id of the image that the container was created from.
     pub image: ImageId,
     /// How it ended.
     pub ending: Ending,
@@ -144,7 +144,7 @@ pub struct GroupMemory {
     pub rolled_back: BTreeSet<ImageId>,
     /// The images seen in the group's repositories, by id, so that one that lost its last reference is still known.
     pub images: BTreeMap<ImageId, Arrival>,
-    /// Kube images whose version's tag was given to the local image that really ran (case 1 of the clean-up).
+    /// Kube images whose version's tag was given to the local image that actually ran (case 1 of the clean-up).
     pub superseded: BTreeSet<ImageId>,
     /// The versions that containers of an image really reported, other than its own `IMAGE_VERSION`.
     #[serde(default)]
@@ -156,9 +156,9 @@ pub struct GroupMemory {
 /// A promotion of an image for the takeovers that had proven it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Promotion {
-    /// The image.
+    /// The id of the image that is, or is about to be, `BASE:latest`.
     pub image: ImageId,
-    /// Its version.
+    /// The version as the container reports it (`IMAGE_VERSION`), for people and for STATE_DB.
     pub version: Version,
     /// The takeovers: which container of which instance, since which start. None if an operator rolled back to it.
     #[serde(with = "pairs")]
@@ -184,9 +184,9 @@ impl Promotion {
 /// A version that was stable once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Proven {
-    /// The version.
+    /// The version under which the image was promoted.
     pub version: Version,
-    /// Its image.
+    /// The id of the image that the container was created from.
     pub image: ImageId,
 }
 
@@ -209,7 +209,7 @@ pub enum Mark {
     Image {
         /// The image name.
         base: Base,
-        /// The image.
+        /// The id of the image.
         image: ImageId,
     },
 }
@@ -217,9 +217,9 @@ pub enum Mark {
 /// By which the age of a takeover is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TakeoverMark {
-    /// The instance.
+    /// The instance of the feature that the container runs.
     pub instance: Instance,
-    /// Its container.
+    /// The full id of the kube container.
     pub container: ContainerId,
     /// The container's start.
     pub started_at: StartedAt,

@@ -61,7 +61,7 @@ words!(
     Owner, "owner" {
         /// systemd.
         Local = "local",
-        /// Kubernetes.
+        /// A container that the kubelet runs.
         Kube = "kube",
         /// Nobody (STATE_DB only).
         None = "none",
@@ -87,9 +87,9 @@ words!(
 words!(
     /// Whether systemd considers the feature's service up.
     SystemState, "system state" {
-        /// Up.
+        /// The service is started.
         Up = "up",
-        /// Down.
+        /// The service is stopped.
         Down = "down",
     }
 );

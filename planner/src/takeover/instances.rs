@@ -9,7 +9,7 @@ use crate::snapshot::{InstanceMemory, Memory};
 /// One instance of a feature and all that its rows say.
 #[derive(Clone, Debug)]
 pub(crate) struct InstanceRows<'a> {
-    /// The instance.
+    /// The instance that the rows are about.
     pub(crate) instance: Instance,
     /// Its configuration: the namespace's own row, else the host's.
     pub(crate) configuration: Option<&'a FeatureConfiguration>,

@@ -37,7 +37,7 @@ pub(crate) enum TakeoverStatus {
     Local(Reason),
     /// A takeover stands.
     Stands {
-        /// The takeover.
+        /// The takeover that is in effect: this container since this start.
         takeover: Takeover,
         /// How long it has stood.
         age: Age,

@@ -94,7 +94,7 @@ impl Lists {
     /// Why the engine cannot be reached.
     pub(super) fn unreachable(&self) -> Option<Arc<str>> {
         match self {
-            Self::Followed { state, .. } => state.borrow().away.clone(),
+            Self::Followed { state, .. } => state.borrow().unreachable.clone(),
             Self::Read { .. } => None,
         }
     }

@@ -71,7 +71,7 @@ fn space(path: &Path) -> io::Result<Space> {
     Ok(Space { capacity: of.f_blocks.saturating_mul(of.f_frsize), available: of.f_bavail.saturating_mul(of.f_frsize) })
 }
 
-/// Judges it.
+/// What the facts mean for running the agent, as findings with remedies.
 pub(super) fn judge(facts: &DiskFacts, images: Option<Images>) -> Vec<Finding> {
     vec![fullness(facts, images), permanence(facts)]
 }

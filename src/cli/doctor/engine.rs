@@ -10,7 +10,7 @@ const OLDEST_API: (u16, u16) = (1, 41);
 pub(super) fn judge(answer: &Result<EngineVersion, EngineError>) -> Vec<Finding> {
     match answer {
         Ok(version) => vec![spoken(version), store(version)],
-        Err(error) => vec![away(error)],
+        Err(error) => vec![unreachable(error)],
     }
 }
 
@@ -39,7 +39,7 @@ fn store(engine: &EngineVersion) -> Finding {
 }
 
 /// Judges a call to the engine that failed.
-pub(super) fn away(error: &EngineError) -> Finding {
+pub(super) fn unreachable(error: &EngineError) -> Finding {
     let (found, remedy) = match error {
         EngineError::PermissionDenied { host, .. } => (
             format!("no permission to use the engine at {host}"),

@@ -32,7 +32,7 @@ pub(super) fn judge(survey: &ServerSurvey) -> Vec<Finding> {
     let of = owners(&survey.namespaces);
     match &survey.answer {
         Ok(answer) => vec![reached(survey, answer, &of), loaded(answer), notifications(answer, &of)],
-        Err(error) => vec![away(error, &of)],
+        Err(error) => vec![unreachable(error, &of)],
     }
 }
 
@@ -49,7 +49,7 @@ fn reached(survey: &ServerSurvey, answer: &ServerAnswer, of: &str) -> Finding {
     }
 }
 
-fn away(error: &DatabaseError, of: &str) -> Finding {
+fn unreachable(error: &DatabaseError, of: &str) -> Finding {
     let (found, remedy) = match error {
         DatabaseError::Unreachable { server, source } => {
             let remedy = match source.kind() {

@@ -35,7 +35,7 @@ pub(super) struct SeenDatabases {
 pub(super) struct EngineFacts {
     /// About itself.
     pub(super) version: Result<EngineVersion, EngineError>,
-    /// What is on it; none where it was not asked, because it is away.
+    /// What is on it; none where it was not asked, because it is unreachable.
     pub(super) snapshot: Option<Result<EngineSnapshot, EngineError>>,
 }
 
@@ -131,7 +131,7 @@ async fn look_at_databases(settings: &RedisSettings) -> SeenDatabases {
 async fn look_at_engine(host: EngineHost) -> EngineFacts {
     let engine = Engine::new(host.clone());
     let version = engine.version().await;
-    if version.as_ref().is_err_and(EngineError::is_away) {
+    if version.as_ref().is_err_and(EngineError::is_unreachable) {
         return EngineFacts { version, snapshot: None };
     }
     let interest = Interest { everything: true, ..Interest::default() };

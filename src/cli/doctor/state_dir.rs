@@ -67,7 +67,7 @@ fn holder_in(locks: &str, inode: u64) -> Option<u32> {
     })
 }
 
-/// Judges it.
+/// What the facts mean for running the agent, as findings with remedies.
 pub(super) fn judge(facts: &StateDirFacts) -> Vec<Finding> {
     let path = facts.path.display();
     let mut findings = Vec::new();

@@ -145,7 +145,7 @@ fn what_is_refused_names_row_field_value_and_range() {
     assert_eq!(
         lines,
         [
-            "CONFIG_DB CONTAINER_IMAGE_FEATURE|a b is refused: \"a b\" is no valid feature name: letters, digits, '_', '.' \
+            "CONFIG_DB CONTAINER_IMAGE_FEATURE|a b is refused: \"a b\" is not a valid feature name: letters, digits, '_', '.' \
              and '-', starting with a letter or digit, at most 64 characters; the row is ignored",
             "CONFIG_DB CONTAINER_IMAGE_FEATURE|bgp pin=\"latest\" is refused: it must be a version other than latest, which \
              always stays; no good one was seen before, the default holds",

@@ -77,7 +77,7 @@ async fn failures_are_told_apart_by_their_status() {
     assert!(matches!(refused(404).await, EngineError::NotFound { .. }));
     assert!(matches!(refused(409).await, EngineError::Conflict { .. }));
     let error = refused(500).await;
-    assert!(matches!(error, EngineError::Refused { status: 500, .. }) && !error.is_away());
+    assert!(matches!(error, EngineError::Refused { status: 500, .. }) && !error.is_unreachable());
     assert_eq!(error.to_string(), "looking at image docker-snmp:1: the engine refused with status 500: no way");
 }
 

@@ -53,5 +53,5 @@ async fn what_cannot_be_read_of_a_group_is_an_error() {
     };
     assert!(reader.read_group(read(1)).await.is_ok());
     let error = reader.read_group(read(2)).await.unwrap_err();
-    assert!(matches!(error, EngineError::Refused { status: 500, .. }) && !error.is_away(), "{error}");
+    assert!(matches!(error, EngineError::Refused { status: 500, .. }) && !error.is_unreachable(), "{error}");
 }

@@ -110,7 +110,7 @@ async fn a_list_that_cannot_be_made_while_an_image_is_removed_is_asked_for_again
         let began = state.borrow_and_update().began;
         watcher.look_again();
         let state = state.wait_for(|state| state.began > began).await.unwrap();
-        assert!(state.away.is_none() && state.snapshot.is_some(), "{state:?}");
+        assert!(state.unreachable.is_none() && state.snapshot.is_some(), "{state:?}");
     }
     assert_eq!(times.load(Ordering::Relaxed), 12);
 }

@@ -24,9 +24,9 @@ async fn a_full_picture_is_taken_and_single_changes_are_followed() {
     redis.hset(0, STATE_DB, "CONTAINER_IMAGE_HISTORY|snmp|12", &[("event", "promoted")]);
     redis.hset(0, STATE_DB, "CONTAINER_IMAGE_HISTORY|snmp|9", &[("event", "promoted")]);
     let mut databases = Databases::new(&redis.config());
-    assert!(away(&databases).unwrap().starts_with("still connecting to Redis at "));
+    assert!(unreachable(&databases).unwrap().starts_with("still connecting to Redis at "));
     until(&mut databases, "the full snapshot", is_filled).await;
-    assert_eq!(away(&databases), None);
+    assert_eq!(unreachable(&databases), None);
 
     let seen = snapshot(&databases);
     let telemetry = RowKey { namespace: Namespace::Host, key: "telemetry".parse().unwrap() };
@@ -94,13 +94,13 @@ async fn a_redis_that_was_restarted_empty_is_followed_again_within_a_second() {
     let mut databases = Databases::new(&redis.config());
     until(&mut databases, "the full snapshot", is_filled).await;
     redis.servers[0].stop();
-    until(&mut databases, "the loss", |d| away(d).is_some()).await;
+    until(&mut databases, "the loss", |d| unreachable(d).is_some()).await;
     assert!(is_filled(&databases), "what was last seen stays");
     assert!(snapshot(&databases).unreadable.contains(&Namespace::Host));
     assert!(matches!(databases.read_group(&[]).await, Err(DatabaseError::Away(_))));
     redis.servers[0].launch();
     let start = since_boot();
-    until(&mut databases, "the empty databases", |d| away(d).is_none() && !is_filled(d)).await;
+    until(&mut databases, "the empty databases", |d| unreachable(d).is_none() && !is_filled(d)).await;
     assert!((since_boot() - start) < Duration::from_secs(1), "{:?}", (since_boot() - start));
     assert!(snapshot(&databases).state.is_empty());
     redis.fill(0);
@@ -210,7 +210,7 @@ async fn each_namespace_has_its_rows_and_a_hung_one_hides_no_other() {
     assert!(databases.unreadable().is_empty(), "nobody knows yet");
     until(&mut databases, "the other's loss", |d| d.unreadable().contains_key(&asic)).await;
     assert!((2.9..3.5).contains(&(since_boot() - start).as_secs_f64()), "{:?}", since_boot() - start);
-    assert!(databases.unreadable()[&asic].contains("did not answer") && away(&databases).is_none());
+    assert!(databases.unreadable()[&asic].contains("did not answer") && unreachable(&databases).is_none());
     assert_eq!(snapshot(&databases).unreadable, [asic].into());
     assert!(snapshot(&databases).config_initialized && version(&databases, asic).is_some(), "as last read");
     let error = databases.read_group(&[telemetry_in(asic)]).await.unwrap_err().to_string();
@@ -234,7 +234,7 @@ async fn a_server_that_never_came_up_holds_up_its_own_namespace_only() {
         d.unreadable().get(&asic).is_some_and(|why| why.contains("No such file"))
     })
     .await;
-    assert_eq!(away(&databases), None);
+    assert_eq!(unreachable(&databases), None);
     redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "2")]);
     until(&mut databases, "a change", |d| version(d, Namespace::Host).as_deref() == Some("2")).await;
     // A command answers, too.
@@ -300,7 +300,7 @@ async fn tcp_is_the_fallback() {
         address.server.tcp = Some(("127.0.0.1".to_owned(), server.port()));
     }
     let mut databases = Databases::new(&[(Namespace::Host, host)].into());
-    until(&mut databases, "a connection", |d| away(d).is_none()).await;
+    until(&mut databases, "a connection", |d| unreachable(d).is_none()).await;
 }
 
 /// Prints what a burst costs: `cargo test --release -- --ignored --nocapture burst`.

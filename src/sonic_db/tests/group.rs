@@ -108,5 +108,5 @@ async fn a_cancelled_read_forgets_nothing() {
     assert!(tokio::time::timeout(Duration::from_millis(20), read).await.is_err());
     redis.servers[0].resume();
     until(&mut databases, "the change", |d| version(d, Namespace::Host).as_deref() == Some("2")).await;
-    assert_eq!(away(&databases), None);
+    assert_eq!(unreachable(&databases), None);
 }

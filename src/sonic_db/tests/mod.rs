@@ -86,7 +86,7 @@ fn databases_at(socket: &std::path::Path) -> NamespaceDatabases {
 }
 
 /// Why the host's databases cannot be read.
-fn away(databases: &Databases) -> Option<&str> {
+fn unreachable(databases: &Databases) -> Option<&str> {
     databases.unreadable().get(&Namespace::Host).map(String::as_str)
 }
 

@@ -41,7 +41,7 @@ async fn what_is_refused_is_told_and_can_be_written_again_and_leaves_the_rows_re
         let (written, refused) = outcome(&published);
         assert!(written.is_empty() && refused[0].1.contains(why), "{refused:?}");
         databases.record_versions(&key, &id, &version, None).await.unwrap_err();
-        assert_eq!(away(&databases), None);
+        assert_eq!(unreachable(&databases), None);
         databases.read_group(&[telemetry_in(Namespace::Host)]).await.map(|rows| databases.apply(rows)).unwrap();
         set(setting, obeying);
         let again = published.not_written.into_iter().map(|refused| refused.change).collect();

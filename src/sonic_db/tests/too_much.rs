@@ -5,13 +5,15 @@ use super::*;
 /// Far beyond what Redis may answer, and less than what makes Redis itself hang up on who listens to notifications.
 const LARGE: usize = 16 << 20;
 
-async fn is_away(databases: &mut Databases) {
-    until(databases, "away", |databases| away(databases).is_some_and(|why| why.contains("answers more than 2 MiB")))
-        .await;
+async fn is_unreachable(databases: &mut Databases) {
+    until(databases, "unreachable", |databases| {
+        unreachable(databases).is_some_and(|why| why.contains("answers more than 2 MiB"))
+    })
+    .await;
 }
 
 async fn is_back(databases: &mut Databases) {
-    until(databases, "back", |databases| away(databases).is_none() && is_filled(databases)).await;
+    until(databases, "back", |databases| unreachable(databases).is_none() && is_filled(databases)).await;
 }
 
 #[tokio::test]
@@ -24,7 +26,7 @@ async fn a_value_and_a_row_beyond_all_measure() {
     let many: Vec<(&str, &str)> = many.iter().map(|(field, value)| (field.as_str(), value.as_str())).collect();
     for fields in [&[("ip", "x".repeat(LARGE).as_str())][..], &many] {
         redis.hset(0, CONFIG_DB, "KUBERNETES_MASTER|SERVER", fields);
-        is_away(&mut databases).await;
+        is_unreachable(&mut databases).await;
         assert!(Databases::connect_once(&redis.config()).await.is_err(), "nor does a command take it");
         redis.delete(0, CONFIG_DB, "KUBERNETES_MASTER|SERVER");
         is_back(&mut databases).await;
@@ -39,7 +41,7 @@ async fn a_key_beyond_all_measure() {
     until(&mut databases, "the full snapshot", is_filled).await;
     let key = format!("FEATURE|{}", "x".repeat(LARGE));
     redis.hset(0, CONFIG_DB, &key, &[("set_owner", "kube")]);
-    is_away(&mut databases).await;
+    is_unreachable(&mut databases).await;
     redis.delete(0, CONFIG_DB, &key);
     is_back(&mut databases).await;
     // Many notifications are no large one.
@@ -70,7 +72,7 @@ async fn more_rows_than_any_switch_has() {
     assert!(snapshot(&databases).configuration.len() <= super::super::read::MOST_ROWS);
     add(3_000..20_000);
     let mut databases = Databases::new(&redis.config());
-    until(&mut databases, "read", |databases| away(databases).is_none()).await;
+    until(&mut databases, "read", |databases| unreachable(databases).is_none()).await;
     let read = snapshot(&databases).configuration.len();
     assert!((1_900..=super::super::read::MOST_ROWS).contains(&read), "{read}");
 }

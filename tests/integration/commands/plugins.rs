@@ -125,7 +125,7 @@ fn what_cannot_be_done_is_said_and_nothing_is_changed() {
     for action in ["promote", "rollback"] {
         let line = |rest: &str| format!("config feature image {action} {rest}");
         assert_refused(&typed(&switch, &line("nosuch -y")), 1, &["no feature nosuch", "there are: telemetry"]);
-        assert_refused(&typed(&switch, &line("$(reboot) -y")), 2, &["is no valid name"]);
+        assert_refused(&typed(&switch, &line("$(reboot) -y")), 2, &["is not a valid name"]);
         // Nobody answers the question.
         let unanswered = typed(&switch, &line(FEATURE));
         assert_eq!(unanswered.status.code(), Some(1));

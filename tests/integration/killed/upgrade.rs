@@ -15,7 +15,7 @@ use crate::scene::{SOON, binary, take_over};
 pub(crate) const FEATURE: &str = "telemetry";
 pub(crate) const BASE: &str = "docker-sonic-telemetry";
 
-/// A local version that really ran, a kube image of the same version, a local one that nobody needs, an old kube one,
+/// A local version that actually ran, a kube image of the same version, a local one that nobody needs, an old kube one,
 /// and the one that takes over.
 pub(crate) const RAN: &str = "20201231.11";
 const LOCAL_ONLY: &str = "20201231.05";
@@ -170,7 +170,7 @@ impl Upgrade {
         assert_eq!((row["container_stable_version"].as_str(), row["container_last_version"].as_str()), (NEW, RAN));
         let engine = self.switch.engine();
         let kube = |version: &str| format!("{}:{version}", self.switch.registry().repository(BASE));
-        assert_eq!(engine.image_id(&kube(RAN)).as_ref(), Some(&self.latest[0]), "case 1: what really ran is kept");
+        assert_eq!(engine.image_id(&kube(RAN)).as_ref(), Some(&self.latest[0]), "case 1: what actually ran is kept");
         assert_eq!(engine.image_id(&format!("{BASE}:{LOCAL_ONLY}")), None, "case 2");
         assert_eq!(engine.image_id(&kube(OLD)), None, "case 3");
         let (status, _) = agent.terminate();
@@ -208,6 +208,6 @@ impl Upgrade {
             assert!(is_tagged, "{when}: no tag of {version}: {images:#?}");
         }
         let local = self.latest[0].as_str();
-        assert!(images.values().any(|id| id == local), "{when}: what really ran is gone: {images:#?}");
+        assert!(images.values().any(|id| id == local), "{when}: what actually ran is gone: {images:#?}");
     }
 }

@@ -23,7 +23,7 @@ fn a_restart_inside_the_window_does_not_start_the_wait_over() {
 }
 
 #[test]
-fn a_wait_that_ends_while_the_agent_is_away_is_not_waited_again() {
+fn a_wait_that_ends_while_the_agent_is_unreachable_is_not_waited_again() {
     let (switch, agent, began) = observing(2);
     agent.kill9();
     until(began, 2100);

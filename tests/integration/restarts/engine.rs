@@ -34,7 +34,7 @@ fn containers_that_an_engine_restarts_count_anew() {
     assert_ne!(switch.feature(FEATURE).published("observing_since"), before);
     assert_eq!(switch.engine().image_id(&format!("{BASE}:latest")), Some(container.image_id));
     let log = agent.log();
-    assert_eq!((count(&log, "the engine is away"), count(&log, "the engine is back")), (1, 1), "{log}");
+    assert_eq!((count(&log, "the engine is unreachable"), count(&log, "the engine is back")), (1, 1), "{log}");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn an_engine_that_restarts_while_idle_changes_nothing() {
     let key = "6 CONTAINER_IMAGE|telemetry";
     assert_eq!(rows(&switch)[key], before[key]);
     let log = agent.log();
-    assert_eq!((count(&log, "the engine is away"), count(&log, "the engine is back")), (1, 1), "{log}");
+    assert_eq!((count(&log, "the engine is unreachable"), count(&log, "the engine is back")), (1, 1), "{log}");
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn an_agent_that_starts_before_its_engine_waits_for_it() {
     let mut switch = switch(1);
     switch.engine_mut().stop();
     let mut agent = switch.agent(binary());
-    agent.wait_until("the engine is missed", SOON, || agent.log().contains("the engine is away"));
+    agent.wait_until("the engine is missed", SOON, || agent.log().contains("the engine is unreachable"));
     switch.engine_mut().start_again();
     wait_for_stability(&switch, &mut agent, FEATURE, "local");
-    assert_eq!(count(&agent.log(), "the engine is away"), 1);
+    assert_eq!(count(&agent.log(), "the engine is unreachable"), 1);
 }

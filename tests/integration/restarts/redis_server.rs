@@ -32,7 +32,7 @@ fn after_a_restart_of_redis_everything_is_published_again() {
     });
     assert_eq!(switch.engine().images(), images);
     let log = agent.log();
-    assert_eq!((count(&log, "Redis is away"), count(&log, "Redis is back")), (1, 1), "{log}");
+    assert_eq!((count(&log, "Redis is unreachable"), count(&log, "Redis is back")), (1, 1), "{log}");
 }
 
 #[test]
@@ -47,11 +47,11 @@ fn nothing_is_promoted_while_redis_hangs() {
 }
 
 #[test]
-fn that_redis_is_away_is_told_once_and_nothing_is_made_up_meanwhile() {
+fn that_redis_is_unreachable_is_told_once_and_nothing_is_made_up_meanwhile() {
     let (mut switch, mut agent, _) = observing(1);
     wait_for_stability(&switch, &mut agent, FEATURE, "stable");
     switch.redis_mut(Namespace::Host).stop();
-    agent.wait_until("Redis is missed", SOON, || agent.log().contains("Redis is away"));
+    agent.wait_until("Redis is missed", SOON, || agent.log().contains("Redis is unreachable"));
     let pods = switch.engine().container_names().into_iter().filter(|name| name.starts_with("k8s_"));
     pods.for_each(|name| switch.engine().remove_container(&name));
     // Each has the agent look once more.
@@ -60,7 +60,7 @@ fn that_redis_is_away_is_told_once_and_nothing_is_made_up_meanwhile() {
         until(Instant::now(), 200);
     }
     let log = agent.log();
-    let (_, since) = log.split_once("Redis is away").expect("it said so");
+    let (_, since) = log.split_once("Redis is unreachable").expect("it said so");
     assert_eq!(since.lines().count(), 1, "{log}");
 }
 
@@ -94,7 +94,7 @@ fn an_agent_that_starts_before_redis_waits_for_it() {
     let mut switch = Switch::new();
     switch.redis_mut(Namespace::Host).stop();
     let mut agent = switch.agent(binary());
-    agent.wait_until("Redis is missed", SOON, || agent.log().contains("Redis is away"));
+    agent.wait_until("Redis is missed", SOON, || agent.log().contains("Redis is unreachable"));
     switch.redis_mut(Namespace::Host).launch();
     switch.rows().config_initialized(true);
     other_feature_starts(&switch);

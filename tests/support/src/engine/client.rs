@@ -233,7 +233,7 @@ impl EngineClient {
     fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Response {
         self.server
             .request(method, path, kind, body)
-            .unwrap_or_else(|error| panic!("the engine is away ({method} {path}): {error}\n{}", self.log()))
+            .unwrap_or_else(|error| panic!("the engine is unreachable ({method} {path}): {error}\n{}", self.log()))
     }
 
     #[track_caller]

@@ -12,11 +12,11 @@ use super::fixture::{Rig, interest, until};
 use crate::docker::{Engine, EngineError, EngineHost, GroupRequest, Interest, Reader, State, watch};
 
 fn is_there(state: &State) -> bool {
-    state.snapshot.is_some() && state.away.is_none()
+    state.snapshot.is_some() && state.unreachable.is_none()
 }
 
-fn is_away(state: &State) -> bool {
-    state.snapshot.is_none() && state.away.is_some()
+fn is_unreachable(state: &State) -> bool {
+    state.snapshot.is_none() && state.unreachable.is_some()
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ fn no_permission() {
     // Tests run as root, whom no socket refuses: the system's words for it are as good.
     let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
     let error = EngineError::io("looking".to_owned(), &EngineHost::DEFAULT.parse().unwrap(), &denied);
-    assert!(matches!(error, EngineError::PermissionDenied { .. }) && error.is_away());
+    assert!(matches!(error, EngineError::PermissionDenied { .. }) && error.is_unreachable());
     assert!(error.to_string().ends_with("run as root or as a member of the group \"docker\""), "{error}");
 }
 
@@ -62,8 +62,8 @@ async fn an_engine_that_restarts_is_followed_again() {
     let mut state = watcher.state();
     let before = until(&mut state, "read", is_there).await;
     rig.dockerd.stop();
-    let away = until(&mut state, "away", is_away).await;
-    assert!(away.away.unwrap().contains("systemctl status docker"));
+    let unreachable = until(&mut state, "unreachable", is_unreachable).await;
+    assert!(unreachable.unreachable.unwrap().contains("systemctl status docker"));
     rig.dockerd.start_again();
     let since = Instant::now();
     let after = until(&mut state, "back", is_there).await;
@@ -85,7 +85,7 @@ async fn an_engine_that_appears_later_is_found() {
     let (_interest, receiver) = watch::channel(Arc::<Interest>::default());
     let watcher = watch(Reader::new(engine), receiver);
     let mut state = watcher.state();
-    until(&mut state, "away", is_away).await;
+    until(&mut state, "unreachable", is_unreachable).await;
     let _dockerd = Dockerd::start(&path);
     watcher.resync();
     let since = Instant::now();
@@ -112,8 +112,8 @@ async fn an_engine_that_hangs_ends_in_a_deadline() {
     };
     assert!(matches!(error, EngineError::TimedOut { .. }), "{error:?}");
     assert!((9..12).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
-    let away = until(&mut state, "away", is_away).await;
-    assert!(away.away.unwrap().contains("did not answer"), "{:?}", state.borrow());
+    let unreachable = until(&mut state, "unreachable", is_unreachable).await;
+    assert!(unreachable.unreachable.unwrap().contains("did not answer"), "{:?}", state.borrow());
     rig.dockerd.resume();
     watcher.resync();
     until(&mut state, "back", is_there).await;
