@@ -171,7 +171,7 @@ def drawn(lines, end):
         scroll.append((when, place))
     final = (ROWS - len(lines)) * HEIGHT
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img">',
         "<title>make demo: a recording</title>",
         "<style>text{font:13.3px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#d7dae0;white-space:pre}"
         ".b{font-weight:bold;fill:#fff}.d{fill:#8b929e}</style>",

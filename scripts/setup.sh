@@ -76,7 +76,7 @@ is_static() {
 
 check_platform() {
     [ "$(uname -s)" = Linux ] ||
-        fail "this is $(uname -s). The agent, its demo and its tests take Linux: a virtual machine with Debian 12 or newer, or 'docker run --rm -it --privileged -v \"\$PWD\":/src -w /src rust:bookworm' and the same command there"
+        fail "this is $(uname -s), and the agent, its demo and its tests take Linux: run this in a virtual machine with Debian 12 or newer, or in a privileged container of it"
 }
 
 # As the private dockerd, and the private Debian system of the package's tests, do.
@@ -141,7 +141,7 @@ update_lists() {
             return 1
         fi
         if ! "$said"; then
-            echo "setup: waiting, for at most $patience s: $(sed -n 's/.*\(Could not get lock.*\)/\1/p' <<<"$answer" | head -n 1)" >&3
+            echo "setup: another program uses apt, waiting for at most $patience s: $(sed -n 's/.*\(Could not get lock.*\)/\1/p' <<<"$answer" | head -n 1)" >&3
             said=true
         fi
         sleep 3
