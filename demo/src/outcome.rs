@@ -22,7 +22,8 @@ pub(crate) fn sum_up(stage: &mut Stage<'_>) {
         let entries = entries.filter(|entry| entry.get("event").is_some_and(|found| found == event));
         entries.filter_map(|entry| entry.get("version").cloned()).collect()
     };
-    let promoted = [TELEMETRY, SNMP].map(|feature| format!("{} {}", feature.name, entries(feature, "promoted").join(", ")));
+    let promoted =
+        [TELEMETRY, SNMP].map(|feature| format!("{} {}", feature.name, entries(feature, "promoted").join(", ")));
     let failed = entries(SNMP, "failed").join(", ");
     let reclaimed = [TELEMETRY, SNMP]
         .iter()

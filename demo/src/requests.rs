@@ -39,7 +39,10 @@ fn converse(socket: &Path, words: &[String]) -> io::Result<u8> {
         let read = bytes.get(..count).unwrap_or_default();
         if read.is_empty() {
             // Without a code it ended in the middle.
-            return end.trim_ascii().split_first().and_then(|(_, code)| str::from_utf8(code).ok()?.parse().ok())
+            return end
+                .trim_ascii()
+                .split_first()
+                .and_then(|(_, code)| std::str::from_utf8(code).ok()?.parse().ok())
                 .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof));
         }
         let text = if end.is_empty() { read.split(|byte| *byte == 0).next().unwrap_or_default() } else { &[] };

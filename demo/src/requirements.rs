@@ -14,7 +14,10 @@ pub(crate) fn check() -> Result<PathBuf, Stop> {
     }
     let missing: Vec<&str> = PROGRAMS.into_iter().filter(|program| !is_in_path(program)).collect();
     if !missing.is_empty() {
-        return Err(Stop::wrong(format!("not found: {}; `scripts/setup.sh demo` installs what is missing", missing.join(", "))));
+        return Err(Stop::wrong(format!(
+            "not found: {}; `scripts/setup.sh demo` installs what is missing",
+            missing.join(", ")
+        )));
     }
     binary().ok_or_else(|| Stop::wrong("imgmgrd is not built beside the demo; `make demo` builds both"))
 }

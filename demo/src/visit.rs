@@ -244,7 +244,8 @@ impl Visit<'_, '_> {
         match self.published.get(&known) {
             Some(was) if *was != is_bad => {
                 let kind = if *was { "crashes" } else { "does not crash" };
-                let why = format!("deploy: {version} of {name} is in the registry already and {kind}: take another version");
+                let why =
+                    format!("deploy: {version} of {name} is in the registry already and {kind}: take another version");
                 return Err(Refusal::No(why));
             }
             Some(_) => {}
