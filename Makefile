@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # How long a first build takes on 2 cores, to be told before it.
-DEMO_MINUTES := 3
+DEMO_MINUTES := 4
 BENCH_MINUTES := 6
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 

@@ -61,7 +61,7 @@ script works, too:
 ```sh
 make demo ARGS=--stay <<'END'
 agent stop
-deploy telemetry 20201231.110
+deploy telemetry 20240510.5
 agent start
 imgmgrd status telemetry
 END

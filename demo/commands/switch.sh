@@ -26,7 +26,7 @@ real() {
 # Fails unless the switch is up, and the socket there that a command needs.
 need() {
     if [ -z "${DEMO_PID:-}" ] || ! kill -0 "$DEMO_PID" 2>/dev/null; then
-        fail "the demo's switch is gone, and this is not about the machine's own. Leave this shell; 'make demo ARGS=--stay' starts another switch"
+        fail "the demo's switch is gone, and in this shell the machine's own servers are not used. Leave it; 'make demo ARGS=--stay' starts another switch"
     fi
     [ -S "$1" ] || fail "the switch's server is gone: there is no $1 any more. 'make demo ARGS=--stay' starts another switch"
 }

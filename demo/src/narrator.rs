@@ -123,12 +123,20 @@ impl Narrator {
 
     /// A line of a list below a remark, in two columns; what does not fit into the second goes on below.
     pub(crate) fn item(&self, name: &str, text: &str) {
+        self.columns(REMARK + 2, name, text);
+    }
+
+    /// A line of a list of its own.
+    pub(crate) fn entry(&self, name: &str, text: &str) {
+        self.columns(2, name, text);
+    }
+
+    fn columns(&self, indent: usize, name: &str, text: &str) {
         const NAME: usize = 12;
         self.end_line();
-        let indent = REMARK + 2 + NAME + 2;
-        for (number, line) in wrapped(text, WIDTH - indent).iter().enumerate() {
+        for (number, line) in wrapped(text, WIDTH - indent - NAME - 2).iter().enumerate() {
             let name = if number == 0 { name } else { "" };
-            self.print(&format!("{:width$}{}\n", "", self.dim(&format!("{name:<NAME$}  {line}")), width = REMARK + 2));
+            self.print(&format!("{:indent$}{name:<NAME$}  {}\n", "", self.dim(line)));
         }
     }
 

@@ -10,7 +10,6 @@ use crate::story::{FEATURES, FOURTH, INSTALLED, SECOND, SNMP, TELEMETRY, THIRD};
 pub(crate) fn show(stage: &mut Stage<'_>) -> Result<(), Stop> {
     stage.narrator.heading("6. What the agent says about all that");
     stage.run(&["status"])?;
-    stage.run(&["images", TELEMETRY.name])?;
     stage.run(&["history", SNMP.name])
 }
 
@@ -30,9 +29,9 @@ pub(crate) fn sum_up(stage: &mut Stage<'_>) {
         .filter_map(|feature| stage.switch.feature(feature.name).published("reclaimed").parse::<u64>().ok())
         .sum::<u64>();
     let narrator = stage.narrator;
-    narrator.item("promoted", &promoted.join("; "));
-    narrator.item("failed", &format!("{} {failed}: it crashed, and latest stayed the good {SECOND}", SNMP.name));
-    narrator.item(
+    narrator.entry("promoted", &promoted.join("; "));
+    narrator.entry("failed", &format!("{} {failed}: it crashed, and latest stayed the good {SECOND}", SNMP.name));
+    narrator.entry(
         "cleaned up",
         &format!(
             "{:.1} MiB of old images; the last version of {} stays, for a rollback",
@@ -40,7 +39,7 @@ pub(crate) fn sum_up(stage: &mut Stage<'_>) {
             TELEMETRY.name
         ),
     );
-    narrator.item("left alone", &format!("{} features that Kubernetes does not own", FEATURES.len() - 2));
+    narrator.entry("left alone", &format!("{} features that Kubernetes does not own", FEATURES.len() - 2));
 }
 
 /// What is expected, and what is not so.

@@ -1,4 +1,4 @@
-//! How the commands in the demo's shell reach the demo: `imgmgrd-demo ask SOCKET deploy snmp 20201231.104`.
+//! How the commands in the demo's shell reach the demo: `imgmgrd-demo ask SOCKET deploy snmp 20240510.5`.
 //!
 //! One connection is one request: its words, each ended by a NUL; then comes what there is to tell, and at the end a NUL
 //! and the exit code.

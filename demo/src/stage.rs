@@ -193,7 +193,7 @@ impl Stage<'_> {
         self.interruption.check()?;
         let deployment = Deployment::new(feature.name, feature.base, version);
         let kubelet = self.switch.kubelet();
-        self.says(Who::Kubelet, &format!("pulls {} and runs it", kubelet.reference(&deployment)));
+        self.says(Who::Kubelet, &format!("pulls {}:{version} and runs it", feature.base));
         Ok(kubelet.deploy(&deployment))
     }
 

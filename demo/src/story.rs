@@ -9,16 +9,17 @@ use crate::narrator::{Narrator, Who};
 use crate::stage::{Feature, Stage};
 use crate::stop::Stop;
 
-/// Features of SONiC's init_cfg.json, with the names of their images.
+/// Features of SONiC's init_cfg.json, with the names of their images. The names are short, so that `imgmgrd status` fits 80
+/// columns.
 pub(crate) const FEATURES: [Feature; 13] = [
     Feature { name: "bgp", base: "docker-fpm-frr" },
-    Feature { name: "dhcp_relay", base: "docker-dhcp-relay" },
     Feature { name: "eventd", base: "docker-eventd" },
     Feature { name: "gnmi", base: "docker-sonic-gnmi" },
     Feature { name: "lldp", base: "docker-lldp" },
-    Feature { name: "mgmt-framework", base: "docker-sonic-mgmt-framework" },
+    Feature { name: "nat", base: "docker-nat" },
     Feature { name: "pmon", base: "docker-platform-monitor" },
     Feature { name: "radv", base: "docker-router-advertiser" },
+    Feature { name: "sflow", base: "docker-sflow" },
     SNMP,
     Feature { name: "swss", base: "docker-orchagent" },
     Feature { name: "syncd", base: "docker-syncd-vs" },
@@ -30,10 +31,10 @@ pub(crate) const TELEMETRY: Feature = Feature { name: "telemetry", base: "docker
 pub(crate) const SNMP: Feature = Feature { name: "snmp", base: "docker-snmp" };
 
 /// The version that the switch was installed with, and those that Kubernetes deploys.
-pub(crate) const INSTALLED: &str = "20201231.64";
-pub(crate) const SECOND: &str = "20201231.84";
-pub(crate) const THIRD: &str = "20201231.91";
-pub(crate) const FOURTH: &str = "20201231.104";
+pub(crate) const INSTALLED: &str = "20240510.1";
+pub(crate) const SECOND: &str = "20240510.2";
+pub(crate) const THIRD: &str = "20240510.3";
+pub(crate) const FOURTH: &str = "20240510.4";
 
 /// What the images of Kubernetes have beyond the shared layer: what clean-up gives back.
 const IMAGE_SIZE: usize = 3 << 20;

@@ -88,17 +88,17 @@ pub(crate) fn host(stage: &mut Stage<'_>, binary: &Path, pods: Vec<Pod>) -> Resu
     stage.scene("8. The switch is yours, until you leave its shell (exit, or Ctrl-D)");
     let narrator = stage.narrator;
     for (command, does) in [
-        ("deploy", "deploy snmp 20201231.110 plays an upgrade; with --bad it crashes after two seconds"),
+        ("deploy", "deploy snmp 20240510.5 plays an upgrade, with --bad one that crashes"),
         ("agent", "agent stop, agent start, agent log"),
-        ("imgmgrd", "imgmgrd status, images telemetry, plan, history snmp, rollback telemetry, doctor, ..."),
-        ("show, config", "show feature image, config feature image --help, as SONiC has them"),
+        ("imgmgrd", "imgmgrd status, images, plan, history, rollback telemetry, doctor, ..."),
+        ("show, config", "SONiC's own: show feature image, config feature image --help"),
         ("docker", "the switch's engine: docker images, docker ps"),
-        ("redis-cli", "the switch's databases: redis-cli -n 6 hgetall 'FEATURE|telemetry'"),
+        ("redis-cli", "its databases: redis-cli -n 6 hgetall 'FEATURE|telemetry'"),
     ] {
-        narrator.item(command, does);
+        narrator.entry(command, does);
     }
     narrator.note("Another terminal has all of this, too, after:");
-    narrator.note(&format!("  . {}", activate.display()));
+    narrator.print(&format!("  . {}\n", activate.display()));
 
     let shell = shell(&activate, &environment).map_err(failed)?;
     Visit { stage, pods: pods.into_iter().map(|pod| (pod.feature.name, pod)).collect(), published: published() }
