@@ -83,7 +83,7 @@ pub(crate) fn host(stage: &mut Stage<'_>, binary: &Path, pods: Vec<Pod>) -> Resu
     let environment = environment(stage.switch, binary).map_err(failed)?;
     let activate = folder.join("activate");
     let exports: String = environment.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-    fs::write(&activate, format!("{exports}export PATH='{COMMANDS}':\"$PATH\"\n")).map_err(failed)?;
+    fs::write(&activate, format!("{exports}export PATH='{COMMANDS}':\"$PATH\"\nPS1='switch# '\n")).map_err(failed)?;
 
     stage.scene("8. The switch is yours, until you leave its shell (exit, or Ctrl-D)");
     let narrator = stage.narrator;
@@ -126,7 +126,7 @@ fn shell(activate: &Path, environment: &[(String, String)]) -> io::Result<Child>
     let mut command = Command::new("bash");
     command.args(["--noprofile", "--rcfile"]).arg(activate).envs(environment.iter().cloned());
     let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{COMMANDS}:{path}")).env("PS1", "switch# ").spawn()
+    command.env("PATH", format!("{COMMANDS}:{path}")).spawn()
 }
 
 /// What the story has put into the registry: whether it is bad, by feature and version.
@@ -239,6 +239,13 @@ impl Visit<'_, '_> {
         if !is_tag(version) {
             let what = "letters, digits, _ . and -, at most 128, the first one no . or -";
             return Err(Refusal::No(format!("deploy: {version:?} is no version: it is a tag, of {what}")));
+        }
+        let switch = self.stage.switch;
+        for socket in [switch.engine().socket(), switch.redis(Namespace::Host).socket()] {
+            if UnixStream::connect(socket).is_err() {
+                let why = "is gone. Leave this shell; make demo ARGS=--stay starts another switch";
+                return Err(Refusal::No(format!("deploy: the switch's server at {} {why}", socket.display())));
+            }
         }
         let known = (feature.name, version.to_owned());
         match self.published.get(&known) {
