@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLUMNS, ROWS = 80, 30
 # The first line of the demo itself, after what make and cargo print.
 BEGIN = "A SONiC switch"
-# No line is waited for longer than this, and the last picture is shown for so long, in seconds.
+# No line is waited for longer than this, and the last screen is shown for so long, in seconds.
 LONGEST, LAST = 1.2, 8.0
 # The size of a character, and the space around the text.
 WIDTH, HEIGHT, MARGIN = 8.0, 17.0, 12.0
