@@ -1,6 +1,10 @@
 # What can be done here. `make` alone lists it.
 
 CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# How long a first build takes on 2 cores, to be told before it.
+DEMO_MINUTES := 4
+BENCH_MINUTES := 6
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
@@ -10,17 +14,20 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 help: ## this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what building and testing take (Debian packages; no service is started)
-	@./scripts/setup.sh
+setup: ## install what building and testing take (Debian packages; no service is started); ARGS=demo what the demo takes
+	@./scripts/setup.sh $(ARGS)
 
 build: ## the release binary, target/release/imgmgrd
 	@$(CARGO) build --release --locked
 
-deb: root setup ## the Debian package, target/package/sonic-imgmgrd_*.deb; ARGS are dpkg-buildpackage's (root)
+deb: ## the Debian package, target/package/sonic-imgmgrd_*.deb; ARGS are dpkg-buildpackage's (root)
+	@./scripts/setup.sh root deb
 	@./scripts/msrv.sh build
 	@./scripts/deb.sh $(if $(ARGS),'' $(ARGS))
 
-test: root setup msrv ## everything: dependencies, formatting, lints, all tests on real servers (root)
+test: ## everything: dependencies, formatting, lints, all tests on real servers (root)
+	@./scripts/setup.sh root test
+	@./scripts/msrv.sh check
 	@$(CARGO) fmt --all -- --check
 	@$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	@./scripts/test.sh
@@ -28,17 +35,22 @@ test: root setup msrv ## everything: dependencies, formatting, lints, all tests 
 model: ## explore every order of what may happen on a switch, in larger bounds than the tests; ARGS are scenarios, --small
 	@$(CARGO) run --profile model --locked --quiet -p imgmgrd-model -- $(ARGS)
 
-demo: root setup ## watch it work on a private switch (root, about a minute); ARGS=--stay keeps it up to try commands
-	@$(CARGO) build --release --locked
-	@$(CARGO) run --locked --quiet --example demo -- $(ARGS)
+demo: ## watch it work on a private switch (root, about a minute); ARGS=--stay opens a shell on it afterwards
+	@./scripts/setup.sh root $(if $(findstring --stay,$(ARGS)),stay,demo)
+	@[ -x $(TARGET)/release/imgmgrd-demo ] || echo "demo: building the agent and the demo first: about $(DEMO_MINUTES) minutes on 2 cores, only this time"
+	@$(CARGO) build --release --locked --package imgmgrd --package imgmgrd-demo --bins
+	@$(TARGET)/release/imgmgrd-demo $(ARGS)
 
-soak: root setup ## ten minutes under random faults on a private switch, the promises checked all along; ARGS="--minutes 10 --seed 42" (root)
+soak: ## ten minutes under random faults on a private switch, the invariants checked all along; ARGS="--minutes 10 --seed 42" (root)
+	@./scripts/setup.sh root soak
 	@$(CARGO) build --release --locked
-	@$(CARGO) run --locked --quiet --example soak -- $(ARGS)
+	@$(CARGO) run --locked --example soak -- $(ARGS)
 
-bench: root setup ## measure time and memory on a private switch; ARGS=--quick is shorter (root)
+bench: ## measure time and memory on a private switch; ARGS=--quick is shorter (root)
+	@./scripts/setup.sh root bench
+	@[ -x $(TARGET)/release/examples/bench ] || echo "bench: building the agent and the benchmark first: about $(BENCH_MINUTES) minutes on 2 cores, only this time"
 	@$(CARGO) build --release --locked
-	@$(CARGO) run --release --locked --quiet --example bench -- $(ARGS)
+	@$(CARGO) run --release --locked --example bench -- $(ARGS)
 
 fuzz: ## look for bytes that break something, by libFuzzer; ARGS="TARGET SECONDS", else all of them, a minute each
 	@./scripts/fuzz.sh $(ARGS)
@@ -53,7 +65,8 @@ fmt: ## format the code
 clippy: ## lints; warnings are errors
 	@$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 
-msrv: root setup ## compile the product with the oldest Rust that Cargo.toml promises, Debian trixie's, in a root of trixie (root)
+msrv: ## compile the product with the oldest Rust that Cargo.toml promises, Debian trixie's, in a root of trixie (root)
+	@./scripts/setup.sh root deb
 	@./scripts/msrv.sh check
 
 deny: ## licences, duplicates, sources and known vulnerabilities of the dependencies; ARGS="licenses bans sources" needs no network
@@ -61,6 +74,3 @@ deny: ## licences, duplicates, sources and known vulnerabilities of the dependen
 
 clean: ## remove what was built
 	@$(CARGO) clean
-
-root:
-	@[ "$$(id -u)" -eq 0 ] || { echo "This starts a private dockerd or enters a private Debian system, which takes root. Run as root: sudo -E env PATH=\"\$$PATH\" make $(MAKECMDGOALS)" >&2; exit 1; }

@@ -17,10 +17,8 @@ mkdir -p "$build/source"
 tar --create --exclude-vcs --exclude=__pycache__ --exclude=./target --exclude="./${target#"$PWD"/}" . |
     tar --extract --directory="$build/source"
 
-if ! (cd "$build/source" && CARGO_TARGET_DIR=$target dpkg-buildpackage -us -uc -b "$@") >"$build/log" 2>&1; then
-    cat "$build/log" >&2
-    exit 1
-fi
+# The build is shown as it goes, on stderr: what this prints is the package.
+(cd "$build/source" && CARGO_TARGET_DIR=$target dpkg-buildpackage -us -uc -b "$@") 2>&1 </dev/null | tee "$build/log" >&2
 rm -rf "$folder" "$build/source"
 mv "$build" "$folder"
 find "$folder" -name 'sonic-imgmgrd_*.deb' -printf '%p %s bytes\n'

@@ -26,7 +26,7 @@ mod schedule;
 mod setup;
 mod shared;
 mod stage;
-#[path = "../demo/stop.rs"]
+#[path = "../../demo/src/stop.rs"]
 mod stop;
 mod truth;
 mod view;

@@ -22,7 +22,7 @@
 //! | [`proxy`] | single calls to the engine hang, fail, or are answered otherwise |
 //! | [`image`] | images small enough to have hundreds of |
 //! | [`registry`], [`redis_server`] | the other two servers |
-//! | [`schema`] | holds rows and answers to the files in `schema/` |
+//! | `schema` (a feature) | holds rows and answers to the files in `schema/` |
 //! | [`disk`] | a disk without room, a folder that cannot be written |
 //! | [`wait`] | waiting for conditions, never sleeping |
 //! | [`workdir`], [`process`] | nothing is left behind |
@@ -42,6 +42,7 @@ pub mod proxy;
 pub mod redis_server;
 pub mod registry;
 pub mod rows;
+#[cfg(feature = "schema")]
 pub mod schema;
 pub mod switch;
 mod tar;

@@ -133,15 +133,22 @@ fn children(pid: i32) -> Vec<i32> {
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
+/// Removes the folders of this very process, and ends what runs there: for a program that is about to end without dropping
+/// anything, as after a panic where panics abort.
+pub fn sweep_own() {
+    sweep_of(|owner| owner == std::process::id());
+}
+
 /// Removes the folders of test processes that are gone (they were killed: `Drop` never ran).
 fn sweep_abandoned() {
+    sweep_of(|owner| !Path::new(&format!("/proc/{owner}")).exists());
+}
+
+fn sweep_of(is_meant: impl Fn(u32) -> bool) {
     for entry in fs::read_dir(parent()).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('-').next());
-        let Some(owner) = owner.and_then(|pid| pid.parse::<u32>().ok()) else {
-            continue;
-        };
-        if !Path::new(&format!("/proc/{owner}")).exists() {
+        if owner.and_then(|pid| pid.parse::<u32>().ok()).is_some_and(&is_meant) {
             sweep(&entry.path());
             fs::remove_dir_all(entry.path()).ok();
         }

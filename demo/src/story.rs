@@ -9,16 +9,17 @@ use crate::narrator::{Narrator, Who};
 use crate::stage::{Feature, Stage};
 use crate::stop::Stop;
 
-/// Features of SONiC's init_cfg.json, with the names of their images.
-const FEATURES: [Feature; 13] = [
+/// Features of SONiC's init_cfg.json, with the names of their images. The names are short, so that `imgmgrd status` fits 80
+/// columns.
+pub(crate) const FEATURES: [Feature; 13] = [
     Feature { name: "bgp", base: "docker-fpm-frr" },
-    Feature { name: "dhcp_relay", base: "docker-dhcp-relay" },
     Feature { name: "eventd", base: "docker-eventd" },
     Feature { name: "gnmi", base: "docker-sonic-gnmi" },
     Feature { name: "lldp", base: "docker-lldp" },
-    Feature { name: "mgmt-framework", base: "docker-sonic-mgmt-framework" },
+    Feature { name: "nat", base: "docker-nat" },
     Feature { name: "pmon", base: "docker-platform-monitor" },
     Feature { name: "radv", base: "docker-router-advertiser" },
+    Feature { name: "sflow", base: "docker-sflow" },
     SNMP,
     Feature { name: "swss", base: "docker-orchagent" },
     Feature { name: "syncd", base: "docker-syncd-vs" },
@@ -30,10 +31,10 @@ pub(crate) const TELEMETRY: Feature = Feature { name: "telemetry", base: "docker
 pub(crate) const SNMP: Feature = Feature { name: "snmp", base: "docker-snmp" };
 
 /// The version that the switch was installed with, and those that Kubernetes deploys.
-pub(crate) const INSTALLED: &str = "20201231.64";
-pub(crate) const SECOND: &str = "20201231.84";
-pub(crate) const THIRD: &str = "20201231.91";
-pub(crate) const FOURTH: &str = "20201231.104";
+pub(crate) const INSTALLED: &str = "20240510.1";
+pub(crate) const SECOND: &str = "20240510.2";
+pub(crate) const THIRD: &str = "20240510.3";
+pub(crate) const FOURTH: &str = "20240510.4";
 
 /// What the images of Kubernetes have beyond the shared layer: what clean-up gives back.
 const IMAGE_SIZE: usize = 3 << 20;
@@ -86,17 +87,33 @@ fn installed(feature: Feature) -> (Image, Vec<String>) {
 fn publish(switch: &Switch) {
     for (feature, versions) in [(TELEMETRY, &[INSTALLED, SECOND, THIRD, FOURTH][..]), (SNMP, &[SECOND])] {
         for version in versions {
-            let image = Image::new(Some(version)).salt(feature.base).size(IMAGE_SIZE);
-            switch.registry().publish(feature.base, version, &image);
+            publish_version(switch, feature, version, false);
         }
     }
-    let script = format!("/bin/busybox sleep {CRASH_AFTER}; exit 139");
-    let bad = Image::new(Some(THIRD)).size(IMAGE_SIZE).command(&["/bin/busybox", "sh", "-c", &script]);
-    switch.registry().publish(SNMP.base, THIRD, &bad);
+    publish_version(switch, SNMP, THIRD, true);
 }
 
-/// Plays all scenes.
-pub(crate) fn tell(stage: &mut Stage<'_>) -> Result<(), Stop> {
+/// Puts a version into the registry; a bad one crashes soon after its start.
+pub(crate) fn publish_version(switch: &Switch, feature: Feature, version: &str, is_bad: bool) {
+    let image = Image::new(Some(version)).salt(feature.base).size(IMAGE_SIZE);
+    let script = format!("/bin/busybox sleep {CRASH_AFTER}; exit 139");
+    let image = if is_bad { image.command(&["/bin/busybox", "sh", "-c", &script]) } else { image };
+    switch.registry().publish(feature.base, version, &image);
+}
+
+/// A pod of a feature, as the story leaves it.
+#[derive(Debug)]
+pub(crate) struct Pod {
+    /// The feature.
+    pub(crate) feature: Feature,
+    /// The version that was deployed.
+    pub(crate) version: String,
+    /// Its container.
+    pub(crate) container: KubeContainer,
+}
+
+/// Plays all scenes; what Kubernetes runs at the end.
+pub(crate) fn tell(stage: &mut Stage<'_>) -> Result<Vec<Pod>, Stop> {
     all_local(stage)?;
     let dry_run = dry_run(stage)?;
     let [telemetry, snmp] = first_upgrade(stage, &dry_run)?;
@@ -148,8 +165,8 @@ fn first_upgrade(stage: &mut Stage<'_>, dry_run: &KubeContainer) -> Result<[Kube
         return Err(Stop::wrong(format!("{fallback} is not the local image that actually ran")));
     }
     stage.narrator.aside(&format!(
-        "         latest is {SECOND} now: a reboot without Kubernetes would start it. The local image of {INSTALLED},\n         \
-         which actually ran, is kept under the registry's name for a rollback; the one that only idled is gone (case 1)."
+        "latest is {SECOND} now: a reboot without Kubernetes would start it. The local image of {INSTALLED}, which \
+         actually ran, is kept under the registry's name for a rollback; the one that only idled is gone."
     ));
     <[KubeContainer; 2]>::try_from(containers).map_err(|_| Stop::wrong("two containers were deployed"))
 }
@@ -168,9 +185,7 @@ fn second_upgrade(
     stage.await_stability(TELEMETRY, "stable")?;
     settle(stage)?;
     show_images(stage, TELEMETRY, "after");
-    stage
-        .narrator
-        .aside(&format!("         {THIRD} and, for a rollback, {SECOND} stay; {INSTALLED} is old and gone (case 3)."));
+    stage.narrator.aside(&format!("{THIRD} and, for a rollback, {SECOND} stay; {INSTALLED} is old and gone."));
     Ok((good, bad))
 }
 
@@ -178,18 +193,19 @@ fn third_upgrade_and_rollback(
     stage: &mut Stage<'_>,
     telemetry: &KubeContainer,
     bad: &KubeContainer,
-) -> Result<(), Stop> {
+) -> Result<Vec<Pod>, Stop> {
     stage.scene(&format!("5. Kubernetes rolls snmp back to {SECOND}, and upgrades telemetry to {FOURTH}"));
     stage.remove(SNMP, bad, THIRD);
     let container = stage.deploy(SNMP, SECOND)?;
     take_over(stage, SNMP, &container, SECOND);
-    replace(stage, TELEMETRY, (telemetry, THIRD), FOURTH)?;
+    let newest = replace(stage, TELEMETRY, (telemetry, THIRD), FOURTH)?;
     stage.await_stability(SNMP, "stable")?;
     stage.await_stability(TELEMETRY, "stable")?;
     settle(stage)?;
     show_images(stage, TELEMETRY, "after");
     show_images(stage, SNMP, "after");
-    Ok(())
+    let pod = |feature, version: &str, container| Pod { feature, version: version.to_owned(), container };
+    Ok(vec![pod(SNMP, SECOND, container), pod(TELEMETRY, FOURTH, newest)])
 }
 
 /// The kubelet replaces a feature's container by another version's.
@@ -207,7 +223,7 @@ fn replace(
 }
 
 /// A kube container takes over as SONiC's scripts let it: it asks, systemd stops what runs locally, it goes on.
-fn take_over(stage: &mut Stage<'_>, feature: Feature, container: &KubeContainer, version: &str) {
+pub(crate) fn take_over(stage: &mut Stage<'_>, feature: Feature, container: &KubeContainer, version: &str) {
     let engine = stage.switch.engine();
     if engine.is_running(feature.name) {
         engine.stop_container(feature.name);
@@ -232,12 +248,12 @@ fn show_images(stage: &Stage<'_>, feature: Feature, when: &str) {
     let images = wait_until("the engine to list its images", Duration::from_secs(5), || {
         Some(stage.switch.engine().images()).filter(|images| !images.is_empty())
     });
-    stage.narrator.aside(&format!("         images of {} {when}:", feature.name));
+    stage.narrator.aside(&format!("images of {} {when}:", feature.name));
     for (reference, id) in &images {
         let repository = reference.rsplit_once(':').map_or(reference.as_str(), |(repository, _)| repository);
         if repository.rsplit('/').next() == Some(feature.base) {
             let id = id.trim_start_matches("sha256:").get(..12).unwrap_or(id);
-            stage.narrator.aside(&format!("           {id}  {reference}"));
+            stage.narrator.item(id, reference);
         }
     }
 }

@@ -4,13 +4,42 @@ use imgmgrd_test_support::Switch;
 
 use crate::stage::{Feature, Stage};
 use crate::stop::Stop;
-use crate::story::{FOURTH, INSTALLED, SECOND, SNMP, TELEMETRY, THIRD};
+use crate::story::{FEATURES, FOURTH, INSTALLED, SECOND, SNMP, TELEMETRY, THIRD};
 
 /// The person asks the agent.
 pub(crate) fn show(stage: &mut Stage<'_>) -> Result<(), Stop> {
     stage.narrator.heading("6. What the agent says about all that");
     stage.run(&["status"])?;
-    stage.run(&["images"])
+    stage.run(&["history", SNMP.name])
+}
+
+/// Says what the person has seen, by the histories and rows that the agent published.
+pub(crate) fn sum_up(stage: &mut Stage<'_>) {
+    stage.scene("7. What you have seen");
+    let entries = |feature: Feature, event: &str| -> Vec<String> {
+        let entries = stage.switch.feature(feature.name).history().into_iter().map(|(_, entry)| entry);
+        let entries = entries.filter(|entry| entry.get("event").is_some_and(|found| found == event));
+        entries.filter_map(|entry| entry.get("version").cloned()).collect()
+    };
+    let promoted =
+        [TELEMETRY, SNMP].map(|feature| format!("{} {}", feature.name, entries(feature, "promoted").join(", ")));
+    let failed = entries(SNMP, "failed").join(", ");
+    let reclaimed = [TELEMETRY, SNMP]
+        .iter()
+        .filter_map(|feature| stage.switch.feature(feature.name).published("reclaimed").parse::<u64>().ok())
+        .sum::<u64>();
+    let narrator = stage.narrator;
+    narrator.entry("promoted", &promoted.join("; "));
+    narrator.entry("failed", &format!("{} {failed}: it crashed, and latest stayed the good {SECOND}", SNMP.name));
+    narrator.entry(
+        "cleaned up",
+        &format!(
+            "{:.1} MiB of old images; the last version of {} stays, for a rollback",
+            reclaimed as f64 / f64::from(1 << 20),
+            TELEMETRY.name
+        ),
+    );
+    narrator.entry("left alone", &format!("{} features that Kubernetes does not own", FEATURES.len() - 2));
 }
 
 /// What is expected, and what is not so.

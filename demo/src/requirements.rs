@@ -1,22 +1,25 @@
 //! What the demo needs, checked before anything is started.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::stop::Stop;
 
 /// The programs that the switch is made of.
 const PROGRAMS: [&str; 6] = ["redis-server", "dockerd", "docker-registry", "busybox", "setpriv", "sha256sum"];
 
-/// Checks for root, for the programs and for the agent's release binary, which is given back.
+/// Checks for root, for the programs and for the agent, whose path is given back.
 pub(crate) fn check() -> Result<PathBuf, Stop> {
     if !rustix::process::geteuid().is_root() {
         return Err(Stop::wrong("it starts a private dockerd, which takes root: run `make demo` as root"));
     }
     let missing: Vec<&str> = PROGRAMS.into_iter().filter(|program| !is_in_path(program)).collect();
     if !missing.is_empty() {
-        return Err(Stop::wrong(format!("not found: {}; `make setup` installs what is missing", missing.join(", "))));
+        return Err(Stop::wrong(format!(
+            "not found: {}; `scripts/setup.sh demo` installs what is missing",
+            missing.join(", ")
+        )));
     }
-    binary().ok_or_else(|| Stop::wrong("target/release/imgmgrd is not built; `make demo` builds it first"))
+    binary().ok_or_else(|| Stop::wrong("imgmgrd is not built beside the demo; `make demo` builds both"))
 }
 
 fn is_in_path(program: &str) -> bool {
@@ -24,9 +27,8 @@ fn is_in_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// The release binary beside this example, whatever the profile this was built with.
+/// The agent, built together with the demo.
 fn binary() -> Option<PathBuf> {
-    let example = std::env::current_exe().ok()?;
-    let target = example.ancestors().nth(3).map(Path::to_owned)?;
-    Some(target.join("release/imgmgrd")).filter(|path| path.is_file())
+    let demo = std::env::current_exe().ok()?;
+    Some(demo.with_file_name("imgmgrd")).filter(|path| path.is_file())
 }

@@ -52,6 +52,25 @@ impl<'a> Stage<'a> {
     /// Starts `imgmgrd run`.
     pub(crate) fn start_agent(&mut self) {
         self.agent = Some(self.switch.agent(self.binary));
+        self.told = 0;
+    }
+
+    /// Whether it runs; somebody at the switch may have killed it.
+    pub(crate) fn has_agent(&mut self) -> bool {
+        if self.agent.as_mut().is_some_and(|agent| !agent.is_running()) {
+            self.agent = None;
+        }
+        self.agent.is_some()
+    }
+
+    /// What it has logged since it was started.
+    pub(crate) fn agent_log(&self) -> String {
+        self.agent.as_ref().map(Agent::log).unwrap_or_default()
+    }
+
+    /// Leaves untold what the agent has logged so far.
+    pub(crate) fn skip_log(&mut self) {
+        self.told = self.agent_log().rfind('\n').map_or(0, |end| end + 1);
     }
 
     /// Stops the agent as systemd does.
@@ -92,14 +111,9 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Tells what the agent logs until the person has seen enough.
-    pub(crate) fn stay(&mut self) -> Result<(), Stop> {
-        loop {
-            match self.pause(MOMENT) {
-                Err(Stop::Interrupted) => return Ok(()),
-                done => done?,
-            }
-        }
+    /// An error once the person has seen enough.
+    pub(crate) fn check(&self) -> Result<(), Stop> {
+        self.interruption.check()
     }
 
     /// Lets time pass.
@@ -129,7 +143,7 @@ impl<'a> Stage<'a> {
     }
 
     /// What `imgmgrd status` says is left of the wait.
-    fn seconds_left(&self, feature: Feature) -> Option<u64> {
+    pub(crate) fn seconds_left(&self, feature: Feature) -> Option<u64> {
         let output = self.switch.command(self.binary, &["status", feature.name, "--json"]);
         let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
         answer.get(0)?.get("stable_after")?.as_u64()
@@ -149,7 +163,7 @@ impl<'a> Stage<'a> {
 
     /// Tells what the agent has logged since, in its own words; only the dates and most digits of ids are left out.
     fn tell_log(&mut self) {
-        let log = self.agent.as_ref().map(Agent::log).unwrap_or_default();
+        let log = self.agent_log();
         let news = log.get(self.told..).unwrap_or_default();
         // A line that is being written is told when it is whole.
         let whole = news.rfind('\n').map_or(0, |end| end + 1);
@@ -179,7 +193,7 @@ impl Stage<'_> {
         self.interruption.check()?;
         let deployment = Deployment::new(feature.name, feature.base, version);
         let kubelet = self.switch.kubelet();
-        self.says(Who::Kubelet, &format!("pulls {} and runs it", kubelet.reference(&deployment)));
+        self.says(Who::Kubelet, &format!("pulls {}:{version} and runs it", feature.base));
         Ok(kubelet.deploy(&deployment))
     }
 
@@ -190,7 +204,8 @@ impl Stage<'_> {
     }
 }
 
-/// A log line without its date, `2026-11-21 21:32:29Z `, and with ids as people write them.
+/// A log line without its date (`2026-11-21 21:32:29Z `), with ids as people write them, and without the fields that say
+/// again what the message says, or nothing.
 fn shortened(line: &str) -> String {
     const DATE: usize = "2026-11-21 21:32:29Z ".len();
     let mut text = String::new();
@@ -202,5 +217,24 @@ fn shortened(line: &str) -> String {
             text.push(letter);
         }
     }
-    text
+    let is_told = |word: &str| {
+        word == "reclaimed=0"
+            || word.strip_prefix("version=").is_some_and(|version| text.matches(&format!(" {version}")).count() > 0)
+    };
+    text.split(' ').filter(|word| !is_told(word)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn lines_of_the_log_are_short() {
+        let line = "2026-11-21 21:32:29Z NOTICE promote 84 image=docker-snmp version=84 reclaimed=0 \
+                    steps=\"tag sha256:0123456789abcdef0123 as docker-snmp:latest\"";
+        let short = "NOTICE promote 84 image=docker-snmp steps=\"tag sha256:0123456789ab as docker-snmp:latest\"";
+        assert_eq!(shortened(line), short);
+        let line = "2026-11-21 21:32:29Z NOTICE observing feature=snmp version=84";
+        assert_eq!(shortened(line), "NOTICE observing feature=snmp version=84");
+    }
 }
