@@ -316,7 +316,7 @@ mod tests {
         }
         let config = write(&folder, "database_config.json", CONFIG);
         for (content, problem) in [
-            (r#"{"INCLUDES": [{"include": "x", "namespace": "a\nb"}]}"#, "no valid namespace"),
+            (r#"{"INCLUDES": [{"include": "x", "namespace": "a\nb"}]}"#, "not a valid namespace"),
             (
                 r#"{"INCLUDES": [{"include": "database_config.json", "namespace": "asic0"},
                                  {"include": "database_config.json", "namespace": "asic0"}]}"#,

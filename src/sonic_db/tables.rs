@@ -188,7 +188,7 @@ impl Place {
             }
             Table::Kubernetes | Table::GlobalPolicy | Table::Logger => true,
         };
-        Some(if is_valid { Ok(RowName { table, key: key.to_owned() }) } else { Err("its key names no valid feature") })
+        Some(if is_valid { Ok(RowName { table, key: key.to_owned() }) } else { Err("its key does not name a valid feature") })
     }
 }
 
