@@ -70,7 +70,8 @@ fn all_at_once_are_done_in_one_pass() {
     story.until("history tells", |story| story.history("cleaned").len() == 4);
     let times: std::collections::BTreeSet<_> =
         story.history("cleaned").into_iter().map(|row| row["time"].clone()).collect();
-    assert_eq!(times.len(), 1, "one pass: {times:?}");
+    // One pass, which may cross the turn of a second.
+    assert!(times.len() <= 2, "{times:?}");
 }
 
 #[test]
