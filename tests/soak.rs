@@ -26,7 +26,7 @@ fn soak(arguments: &[&str]) -> Command {
 
 #[test]
 fn a_short_one_breaks_no_promise() {
-    let output = soak(&["--seed", "2", "--minutes", "0.5", "--quiet"]).output().expect("it can be started");
+    let output = soak(&["--seed", "2", "--minutes", "0.7", "--quiet"]).output().expect("it can be started");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.lines().any(|line| line.split_whitespace().eq(["VIOLATIONS", "0"])), "{text}");

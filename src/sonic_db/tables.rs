@@ -188,7 +188,11 @@ impl Place {
             }
             Table::Kubernetes | Table::GlobalPolicy | Table::Logger => true,
         };
-        Some(if is_valid { Ok(RowName { table, key: key.to_owned() }) } else { Err("its key does not name a valid feature") })
+        Some(if is_valid {
+            Ok(RowName { table, key: key.to_owned() })
+        } else {
+            Err("its key does not name a valid feature")
+        })
     }
 }
 

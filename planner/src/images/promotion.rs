@@ -8,7 +8,7 @@ use crate::domain::{Base, ImageId, Instance, Reference, Repository, Version};
 use crate::plan::{Action, Purpose, Step};
 use crate::report::{Cause, Reason, Settled};
 use crate::snapshot::index::Index;
-use crate::snapshot::{Command, FeatureState, Owner};
+use crate::snapshot::{Command, FeatureState, ImageVersion, Owner};
 use crate::snapshot::{GroupMemory, Promotion, Proven, Takeover};
 use crate::takeover::InstanceStatus;
 
@@ -98,7 +98,8 @@ pub(crate) fn due(
     };
     let mut left = stable.iter().filter(|(instance, takeover)| !is_done(instance, takeover));
     let Some((_, first)) = left.next() else { return Due::Nothing };
-    match gates::promotion(members, &first.image, &first.version, index, policy, memory) {
+    let held = gates::promotion(members, &first.image, &first.version, index, policy, memory);
+    match held.or_else(|| unread_latest(&first.image, memory, names)) {
         Some(reason) => Due::Held(reason),
         None => Due::Promotion(Promotion {
             image: first.image,
@@ -112,6 +113,16 @@ pub(crate) fn due(
                 .collect(),
         }),
     }
+}
+
+/// Why `image` cannot be made `latest` yet: what `latest` names now would be left without a tag, and under which version to
+/// keep it is not known before it has been inspected.
+pub(crate) fn unread_latest(image: &ImageId, memory: &GroupMemory, names: &PlannedReferences<'_>) -> Option<Reason> {
+    let left = names.latest().filter(|latest| latest != image)?;
+    let is_unread = names.image(&left).is_some_and(|left| left.version == ImageVersion::NotRead);
+    let has_another_tag = || names.of(&left).any(|name| name.tag().is_some() && !name.is_local_latest());
+    let is_nameless = is_unread && memory.promoted_as(&left).is_none() && !has_another_tag();
+    is_nameless.then_some(Reason::LatestNotInspected(left))
 }
 
 /// Step 0: remember what was stable and what is about to be.

@@ -55,7 +55,11 @@ pub(crate) fn wanted(
             return Err(Reason::LatestIsNot { from: from.clone(), latest });
         }
     }
-    target(members, memory, names).map(Wanted::Begin)
+    let target = target(members, memory, names)?;
+    match promotion::unread_latest(&target.image, memory, names) {
+        Some(reason) => Err(reason),
+        None => Ok(Wanted::Begin(target)),
+    }
 }
 
 /// What memory knows to have been promoted last, by its image, else the kube image that STATE_DB calls the last version.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Age, Base, ContainerId, Instance, Namespace, Refused, Version};
+use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, Refused, Version};
 use crate::snapshot::{Ending, Owner, RemoteState};
 
 /// Why an instance has its stability, or why a group is not cleaned up.
@@ -122,6 +122,8 @@ pub enum Reason {
     InstancesUnreadable(BTreeSet<Instance>),
     /// The engine says something of the container that this agent does not know.
     ContainerStateUnknown(ContainerId),
+    /// `latest` would leave this image without a tag, and it has not been inspected, so that no tag of its own is known.
+    LatestNotInspected(ImageId),
     /// What has to be remembered cannot be.
     MemoryUnsaved,
 }
@@ -219,6 +221,9 @@ impl fmt::Display for Reason {
                 let named = |instance: &Instance| format!("{instance} ({})", instance.namespace);
                 let named: BTreeSet<String> = instances.iter().map(named).collect();
                 write!(f, "the databases that say how they stand cannot be read: {}", list(&named))
+            }
+            Self::LatestNotInspected(image) => {
+                write!(f, "image {}, which latest names, has not been inspected yet", image.short())
             }
             Self::ContainerStateUnknown(container) => {
                 write!(f, "container {} is in a state that is not known", container.short())

@@ -382,3 +382,26 @@ fn a_switch_whose_features_are_all_local_has_nothing_to_do_or_remember() {
     let stable_time = Age::from_seconds(600);
     assert_eq!(switch.policy.global.stable_time, stable_time);
 }
+
+#[test]
+fn an_image_that_latest_would_leave_without_a_tag_is_inspected_first() {
+    let mut switch = Switch::telemetry();
+    let old = switch.named(&format!("{BASE}:latest")).unwrap();
+    switch.untag(&reference(&format!("{BASE}:20201231.11")));
+    let v84 = switch.image(&kube(BASE, "20201231.84"));
+    switch.upgrade(&on_host("telemetry"), &v84);
+    let _ = switch.reconcile();
+    switch.wait(600);
+    let read = switch.snapshot.images_mut().get_mut(&old).unwrap();
+    let version = std::mem::replace(&mut read.version, ImageVersion::NotRead);
+    let decision = switch.reconcile();
+    assert!(decision.plan.is_empty(), "{}", switch.text(&decision));
+    let (stability, reason) = switch.stability(&on_host("telemetry"));
+    assert_eq!(stability, Stability::Held);
+    assert!(reason.ends_with("which latest names, has not been inspected yet"), "{reason}");
+    switch.snapshot.images_mut().get_mut(&old).unwrap().version = version;
+    let decision = switch.reconcile();
+    assert!(switch.text(&decision).contains(&format!("as {BASE}:20201231.11")), "{}", switch.text(&decision));
+    switch.act();
+    assert_eq!(switch.named(&format!("{BASE}:latest")), Some(v84));
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use imgmgrd_test_support::rows::update_time;
 
 use super::{FEATURE, observing, promoted, until};
-use crate::evidence::{everything, writes};
+use crate::evidence::{everything, state_files, writes};
 use crate::scene::{SOON, binary, wait_for_stability};
 
 #[test]
@@ -38,6 +38,9 @@ fn a_restart_after_the_promotion_does_nothing_more() {
     let (switch, mut agent, _) = observing(1);
     wait_for_stability(&switch, &mut agent, FEATURE, "stable");
     agent.wait_until("the clean-up", SOON, || switch.feature(FEATURE).published("images") == "1");
+    // What it knows of images is of the engine's lists, which are read when the engine is calm.
+    let known = || state_files(&switch).get("versions.json").map(|content| content.matches("sha256:").count());
+    agent.wait_until("its last lists", SOON, || known() == Some(1));
     assert!(agent.terminate().0.success());
     let (before, written) = (everything(&switch), writes(&switch));
     for _ in 0..2 {
