@@ -18,7 +18,13 @@ use imgmgrd_planner::{Container, Purpose, Snapshot, Step};
 #[track_caller]
 fn caught(scenario: &str, bounds: Left, bug: impl Conduct + 'static, promise: Promise) -> String {
     let scenario = scenarios(Size::Small).into_iter().find(|other| other.name == scenario).expect("a scenario");
-    let findings = Exploration::new(Scenario { bounds, ..scenario }, Box::new(bug)).run(1);
+    caught_in(Scenario { bounds, ..scenario }, bug, promise)
+}
+
+/// The same in a scenario of its own.
+#[track_caller]
+fn caught_in(scenario: Scenario, bug: impl Conduct + 'static, promise: Promise) -> String {
+    let findings = Exploration::new(scenario, Box::new(bug)).run(1);
     let names: Vec<_> = findings.counterexamples.iter().map(|(name, _)| *name).collect();
     // What breaks one promise may break another in the same number of steps.
     assert!(names.contains(&promise.name()), "{findings:#?}");
@@ -257,19 +263,19 @@ fn versions_for_a_row_that_is_about_another_container_by_now() {
     assert!(trace.contains("its versions were overwritten"), "{trace}");
 }
 
-/// A removal counts as done when it was asked for.
+/// The removal of a container counts as done when it was asked for. (An image that is there again counts as a new one.)
 struct RemovesNothing;
 
 impl Conduct for RemovesNothing {
     fn carry_out(&self, switch: &mut Switch, step: &Step) -> Result<(), Refusal> {
-        if matches!(step, Step::RemoveReference { .. }) { Ok(()) } else { switch.step(step) }
+        if matches!(step, Step::RemoveContainer { .. }) { Ok(()) } else { switch.step(step) }
     }
 }
 
 #[test]
-fn a_clean_up_that_never_ends() {
-    let trace = caught("faults", NOTHING, RemovesNothing, Promise::Rest);
-    assert!(trace.contains("always something left to do"), "{trace}");
+fn a_stale_container_that_stays() {
+    let trace = caught("first", UPGRADE, RemovesNothing, Promise::Rest);
+    assert!(trace.contains("the stale container telemetry is left"), "{trace}");
 }
 
 /// Changes the rows that the agent sees.
@@ -354,8 +360,10 @@ impl Conduct for RemovesBesidePromotions {
 
 #[test]
 fn a_removal_while_another_promotion_is_due() {
-    let trace = caught("two-groups", NOTHING, RemovesBesidePromotions, Promise::PromotionsFirst);
-    assert!(trace.contains("the promotion of docker-snmp is due"), "{trace}");
+    let scenario = scenarios(Size::Small).into_iter().find(|other| other.name == "two-groups").expect("a scenario");
+    let old = Scenario { promoted: vec!["1", "2"], running: Some("3"), bounds: NOTHING, ..scenario };
+    let trace = caught_in(old, RemovesBesidePromotions, Promise::PromotionsFirst);
+    assert!(trace.contains("is due"), "{trace}");
 }
 
 /// A memory that cannot be saved ends the round before anything is published.
