@@ -12,9 +12,11 @@ use rustix::process::umask;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::commands::{Reply, Request};
+use crate::store::StateDirectory;
 
 /// The socket's name in the state directory.
 const SOCKET: &str = "control.sock";
@@ -39,60 +41,87 @@ pub(super) struct Asked {
 
 /// The socket, which is removed when this is dropped.
 pub(super) struct Control {
-    path: PathBuf,
+    directory: StateDirectory,
+    /// How often the directory had been made again when the socket was made.
+    times: u64,
+    sender: mpsc::Sender<Asked>,
     requests: mpsc::Receiver<Asked>,
+    /// The one task that listens.
+    listening: JoinSet<()>,
 }
 
 impl Control {
     /// Listens in a state directory that is locked: a socket that is there is a killed predecessor's.
-    ///
-    /// # Errors
-    /// If the socket cannot be made.
-    pub(super) fn listen(directory: &Path) -> io::Result<Self> {
-        let path = directory.join(SOCKET);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        // Not by its name afterwards: where another user may write, that may by then be a link to something else.
-        let mask = umask(Mode::from_raw_mode(0o177));
-        let listener = UnixListener::bind(&path);
-        umask(mask);
-        let listener = listener?;
+    pub(super) fn listen(directory: StateDirectory) -> Self {
         // One at a time: the second waits for the first.
         let (sender, requests) = mpsc::channel(1);
-        tokio::spawn(async move {
-            loop {
-                let stream = match listener.accept().await {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        // Too many open files, say: that passes.
-                        tracing::debug!(%error, "a command could not be listened to");
-                        sleep(PAUSE).await;
-                        continue;
-                    }
-                };
-                let sender = sender.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = serve(stream, &sender).await {
-                        tracing::debug!(%error, "a request could not be answered");
-                    }
-                });
-            }
-        });
-        Ok(Self { path, requests })
+        let mut control = Self { times: directory.times(), directory, sender, requests, listening: JoinSet::new() };
+        control.make_socket();
+        control
     }
 
-    /// The next request.
+    /// The next request. A socket that has gone with its directory is made again first.
     pub(super) async fn next(&mut self) -> Option<Asked> {
+        let times = self.directory.times();
+        if times != self.times {
+            self.times = times;
+            self.make_socket();
+        }
         self.requests.recv().await
+    }
+
+    fn make_socket(&mut self) {
+        self.listening.abort_all();
+        match bind(&self.path()) {
+            Ok(listener) => drop(self.listening.spawn(accept(listener, self.sender.clone()))),
+            Err(error) => {
+                tracing::warn!(%error, "no control socket: promote and rollback need the agent to be stopped");
+            }
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join(SOCKET)
     }
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
         // If it stays, the next agent removes it.
-        drop(std::fs::remove_file(&self.path));
+        drop(std::fs::remove_file(self.path()));
+    }
+}
+
+/// Makes the socket, for its owner alone.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Not by its name afterwards: where another user may write, that may by then be a link to something else.
+    let mask = umask(Mode::from_raw_mode(0o177));
+    let listener = UnixListener::bind(path);
+    umask(mask);
+    listener
+}
+
+async fn accept(listener: UnixListener, requests: mpsc::Sender<Asked>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Too many open files, say: that passes.
+                tracing::debug!(%error, "a command could not be listened to");
+                sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let requests = requests.clone();
+        tokio::spawn(async move {
+            if let Err(error) = serve(stream, &requests).await {
+                tracing::debug!(%error, "a request could not be answered");
+            }
+        });
     }
 }
 

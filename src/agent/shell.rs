@@ -360,6 +360,8 @@ impl Shell {
     fn resync(&mut self) {
         self.resync_at = Some(Instant::now() + RESYNC);
         self.observer.read_files();
+        // A state directory that is gone is made again.
+        self.act(Effect::SaveMarks);
         self.databases.mark_everything();
         self.lists.resync();
         self.see_rows();
@@ -386,7 +388,7 @@ impl Shell {
     }
 
     /// Begins nothing more, and lets steps under way end for a moment.
-    async fn stop(&mut self, control: Option<Control>) {
+    async fn stop(&mut self, control: Control) {
         self.manager.stopping();
         self.tell(Event::Stop);
         self.carry_out();

@@ -119,6 +119,12 @@ impl StateDirectory {
         Ok(held.times)
     }
 
+    /// How often the directory had to be made again: the number that [`hold`](Self::hold) gave last.
+    pub(crate) fn times(&self) -> u64 {
+        let times = |held: &Mutex<Held>| held.lock().unwrap_or_else(PoisonError::into_inner).times;
+        self.inner.held.as_ref().map_or(0, times)
+    }
+
     /// Opens `path` for a command that only looks: nothing is locked, created or moved. It need not exist.
     #[must_use]
     pub fn read_only(path: &Path) -> Self {

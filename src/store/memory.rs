@@ -132,12 +132,15 @@ impl Store {
     }
 
     /// Writes what was observed if it changed. Whether it did. It can wait until more urgent things are done: marks that are
-    /// lost make a restarted agent wait longer at most.
+    /// lost make a restarted agent wait longer at most. A `memory.json` that has gone with the directory is written as well.
     ///
     /// # Errors
-    /// If `marks.json` cannot be written, which is no reason not to act; the next call tries again.
+    /// If a file cannot be written, which is no reason not to act; the next call tries again.
     pub fn save_marks(&mut self, memory: &Memory, stamps: &Stamps) -> io::Result<bool> {
         self.hold()?;
+        if self.durable.is_none() {
+            self.save(memory)?;
+        }
         let marks = fingerprint(memory, stamps);
         if self.marks == Some(marks) {
             return Ok(false);

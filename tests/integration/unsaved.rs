@@ -1,7 +1,7 @@
 //! The agent cannot save its memory: what has to be remembered waits and says so, everything else goes on.
 
 use imgmgrd_test_support::switch::Switch;
-use imgmgrd_test_support::{FullDisk, ReadOnlyFolder};
+use imgmgrd_test_support::{FullDisk, ReadOnlyFolder, Signal};
 
 use crate::scene::{command, deploy, install_locally};
 use crate::story::{LOCAL, NEW, NEWER, STABLE_TIME, Story};
@@ -76,6 +76,17 @@ fn while_the_state_directory_is_gone_rows_are_followed() {
         ["held", "stable"].contains(&story.rows().stability().as_str())
     });
     story.has_looked("snmp");
+}
+
+#[test]
+fn commands_reach_the_agent_in_a_state_directory_that_was_made_again() {
+    let mut story = Story::telemetry();
+    story.promote(NEW);
+    std::fs::remove_dir_all(story.switch.file("state")).expect("it can be removed");
+    story.agent.signal(Signal::HUP);
+    story.until("it is made again", |story| story.switch.file("state/memory.json").exists());
+    let (code, said) = command(&story.switch, &["promote", FEATURE]);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]

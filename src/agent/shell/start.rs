@@ -32,14 +32,11 @@ pub async fn run(settings: &Settings, overrides: &Overrides, logging: Arc<Loggin
     let signals = Signals::listen().map_err(AgentError::Signal)?;
     let config = sonic_db::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
     let directory = StateDirectory::open(&settings.paths.state_dir)?;
-    let mut shell = Shell::new(settings, directory, Databases::new(&config), Some(logging), Lists::follow)?;
+    let mut shell = Shell::new(settings, directory.clone(), Databases::new(&config), Some(logging), Lists::follow)?;
     shell.overrides = overrides.clone();
     shell.manager = ServiceManager::new();
     shell.resync_at = Some(Instant::now() + RESYNC);
-    let control = Control::listen(&settings.paths.state_dir).map_err(|error| {
-        tracing::warn!(%error, "no control socket: promote and rollback need the agent to be stopped");
-    });
-    let mut outside = Outside { signals, control: control.ok() };
+    let mut outside = Outside { signals, control: Control::listen(directory) };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "started");
     shell.drive(&mut outside, |_| false).await?;
     shell.stop(outside.control).await;
@@ -144,7 +141,7 @@ impl Shell {
 /// What the agent listens to.
 struct Outside {
     signals: Signals,
-    control: Option<Control>,
+    control: Control,
 }
 
 /// The signals that mean something.
@@ -175,15 +172,8 @@ impl World for Outside {
             _ = terminate.recv() => Input::Stop,
             _ = interrupt.recv() => Input::Stop,
             Some(()) = hangup.recv() => Input::Reload,
-            Some(asked) = next_request(control) => Input::Asked(asked),
+            Some(asked) = control.next() => Input::Asked(asked),
         }
-    }
-}
-
-async fn next_request(control: &mut Option<Control>) -> Option<control::Asked> {
-    match control {
-        Some(control) => control.next().await,
-        None => std::future::pending().await,
     }
 }
 
