@@ -37,17 +37,18 @@ pub(crate) fn print(stage: &Stage<'_>, seed: u64) -> bool {
 
 fn memory(stage: &Stage<'_>) {
     println!(
-        "\nEACH AGENT THAT LIVED THROUGH SEVERAL ROUNDS        calm phases   PSS KiB first    last    most   files"
+        "\nEACH AGENT THAT LIVED THROUGH SEVERAL ROUNDS        calm phases  own KiB first settled    last    most   files"
     );
     for life in stage.agent.samples.long_lives() {
         let (Some(first), Some(last)) = (life.samples.first(), life.samples.last()) else { continue };
-        let most = life.samples.iter().map(|sample| sample.pss).max().unwrap_or_default();
+        let most = life.samples.iter().map(|sample| sample.anonymous).max().unwrap_or_default();
         println!(
-            "  process {:<40} {:>13} {:>15} {:>7} {most:>7} {:>3}-{}",
+            "  process {:<40} {:>13} {:>14} {:>7} {:>7} {most:>7} {:>3}-{}",
             life.pid,
             life.samples.len(),
-            first.pss,
-            last.pss,
+            first.anonymous,
+            life.settled().map_or_else(|| "-".to_owned(), |sample| sample.anonymous.to_string()),
+            last.anonymous,
             first.files,
             last.files
         );

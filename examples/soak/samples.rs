@@ -5,9 +5,7 @@ use std::fs;
 /// What was measured once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Sample {
-    /// Proportional set size, in KiB.
-    pub(crate) pss: u64,
-    /// What of it is memory of its own, and no file that was mapped.
+    /// Memory of its own, and no file that was mapped; in KiB.
     pub(crate) anonymous: u64,
     /// Open file descriptors.
     pub(crate) files: usize,
@@ -24,7 +22,6 @@ impl Sample {
         };
         let rollup = read("smaps_rollup")?;
         Some(Self {
-            pss: field(&rollup, "Pss:")?,
             anonymous: field(&rollup, "Pss_Anon:")?,
             files: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
             threads: field(&read("status")?, "Threads:")?,
@@ -47,9 +44,19 @@ pub(crate) struct Samples {
     lives: Vec<Life>,
 }
 
-/// By so many KiB a process's own memory may grow from the first calm phase that it lives to see to any later one: maps
-/// and buffers grow to the most they were ever needed for, once.
+/// By so many KiB a process's own memory may grow once it has lived through a few rounds.
 const GROWTH: u64 = 512;
+
+/// The calm phase from which on it is held against that: maps and buffers grow to the most they are needed for once, and
+/// the first phases have not seen faults of every kind.
+const SETTLED: usize = 3;
+
+impl Life {
+    /// What was measured when the process had grown to what it needs, if it has lived for so long.
+    pub(crate) fn settled(&self) -> Option<&Sample> {
+        self.samples.get(SETTLED)
+    }
+}
 
 impl Samples {
     /// Another process.
@@ -62,10 +69,10 @@ impl Samples {
         let life = self.lives.last_mut()?;
         let sample = Sample::of(life.pid)?;
         life.samples.push(sample);
-        let first = life.samples.first()?;
-        if sample.anonymous > first.anonymous + GROWTH {
-            return Some(format!("memory grew from {first:?} to {sample:?}"));
+        if let Some(settled) = life.settled().filter(|settled| sample.anonymous > settled.anonymous + GROWTH) {
+            return Some(format!("memory grew from {settled:?} to {sample:?}"));
         }
+        let first = life.samples.first()?;
         // The same connections and files in every calm phase.
         (sample.files > first.files || sample.threads > first.threads)
             .then(|| format!("from {first:?} to {sample:?} in a calm phase"))

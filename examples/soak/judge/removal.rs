@@ -63,7 +63,7 @@ fn needed(case: &Case<'_>, record: &Record, number: usize, name: &str, image: &s
     expect(!is_gone || image != current.image, "promise 4: the promoted image");
     let has_kube_name = |after: &crate::view::View| after.kube_names_of(image).next().is_some();
     let loses_kube_name = has_kube_name(case.before) && case.after.is_some_and(|after| !has_kube_name(after));
-    if loses_kube_name {
+    if loses_kube_name || is_gone {
         expect(!fallbacks(case, record, number).contains(image), "promise 4: the last version");
     }
     let Some(known) = record.images.get(image) else { return };
@@ -77,7 +77,8 @@ fn needed(case: &Case<'_>, record: &Record, number: usize, name: &str, image: &s
 }
 
 /// The images that a rollback needs: what STATE_DB calls the last version, then what was promoted before, newest first,
-/// until there are `keep_versions` with the current one.
+/// until there are `keep_versions` with the current one. What was promoted counts also when somebody has taken its name of
+/// the registry: it is kept by its id.
 fn fallbacks(case: &Case<'_>, record: &Record, number: usize) -> BTreeSet<String> {
     let group = &record.groups[number];
     let is_kube = |image: &String| case.before.kube_names_of(image).next().is_some();
@@ -99,7 +100,7 @@ fn fallbacks(case: &Case<'_>, record: &Record, number: usize) -> BTreeSet<String
     let mut kept: BTreeSet<String> = by_name.cloned().collect();
     let before = group.before_the_last();
     let promoted: Vec<&String> =
-        before.iter().map(|promotion| &promotion.image).filter(|image| is_kube(image)).collect();
+        before.iter().map(|promotion| &promotion.image).filter(|image| case.before.images.contains(*image)).collect();
     let room = (record.keep_versions.least() - 1).saturating_sub(kept.len());
     let by_memory: BTreeSet<&String> = promoted.iter().take(record.keep_versions.least() - 1).copied().collect();
     if record.hindered.elapsed() < GRACE {
