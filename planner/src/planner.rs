@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Base, Instance};
 use crate::images::group::{self, GroupDecision};
-use crate::images::promotion;
 use crate::invariants::{self, Violation};
 use crate::plan::Plan;
-use crate::report::{InstanceReport, Observing, Reason, Report, Stability, Wake};
+use crate::report::{Gate, Incomplete, InstanceReport, Observing, Reason, Report, Stability, Wake};
 use crate::snapshot::Policy;
 use crate::snapshot::index::Index;
 use crate::snapshot::{InstanceMemory, Mark, Memory, Now};
 use crate::snapshot::{Owner, Snapshot};
 use crate::takeover::instances;
-use crate::takeover::{self, InstanceStatus, TakeoverStatus};
+use crate::takeover::{self, InstanceStatus, StandingTakeover, TakeoverStatus};
 
 /// What a decision results in.
 #[must_use]
@@ -144,9 +143,9 @@ impl Decision {
 
 /// When an observed takeover becomes stable.
 fn wake(status: &InstanceStatus<'_>, policy: &Policy) -> Option<Wake> {
-    let (takeover, _, is_stable) = status.takeover()?;
+    let standing = status.standing().filter(|standing| !standing.is_stable)?;
     let stable_time = policy.of(&status.rows.instance.feature).stable_time;
-    (!is_stable).then(|| Wake { mark: Mark::Takeover(takeover.mark(&status.rows.instance)), age: stable_time })
+    Some(Wake { mark: Mark::Takeover(standing.takeover.mark(&status.rows.instance)), age: stable_time })
 }
 
 /// What people are told about an instance.
@@ -154,7 +153,7 @@ fn describe(member: &InstanceStatus<'_>, group: Option<(&Base, &GroupDecision)>,
     let state = &member.rows.state;
     let (stability, reason) = stability(member, group.map(|(_, group)| group), policy);
     let takeover = member.takeover();
-    let version = takeover.map(|(takeover, ..)| &takeover.version).or_else(|| state.container_version.get());
+    let version = takeover.map(|takeover| &takeover.version).or_else(|| state.container_version.get());
     let stable_time = policy.of(&member.rows.instance.feature).stable_time;
     let promoted =
         group.and_then(|(_, group)| group.report.promoted.clone()).filter(|_| stability == Stability::Stable);
@@ -163,14 +162,14 @@ fn describe(member: &InstanceStatus<'_>, group: Option<(&Base, &GroupDecision)>,
         stability,
         reason,
         version: version.cloned(),
-        container: takeover.map(|(takeover, ..)| takeover.container),
-        image: takeover.map(|(takeover, ..)| takeover.image),
+        container: takeover.map(|takeover| takeover.container),
+        image: takeover.map(|takeover| takeover.image),
         stable_version: promoted.or_else(|| state.stable_version.get().cloned()),
         last_version: group.and_then(|(_, group)| group.last_version.clone()),
-        observing: takeover.map(|(takeover, age, _)| Observing {
-            mark: Mark::Takeover(takeover.mark(&member.rows.instance)),
-            age,
-            remaining: age.until(stable_time),
+        observing: member.standing().map(|standing| Observing {
+            mark: Mark::Takeover(standing.takeover.mark(&member.rows.instance)),
+            age: standing.age,
+            remaining: standing.age.until(stable_time),
         }),
         ended: member.ended.clone(),
     }
@@ -178,21 +177,28 @@ fn describe(member: &InstanceStatus<'_>, group: Option<(&Base, &GroupDecision)>,
 
 /// The stability of an instance, and why.
 fn stability(member: &InstanceStatus<'_>, group: Option<&GroupDecision>, policy: &Policy) -> (Stability, Reason) {
-    let failed = |otherwise: &Reason| match &member.memory.failed {
-        // What is refused has to be remedied first.
-        Some(_) if matches!(otherwise, Reason::Refused { .. }) => (Stability::Failed, otherwise.clone()),
-        Some(failure) => (Stability::Failed, Reason::Ended(failure.ending.clone(), failure.version.clone())),
-        None => (Stability::Waiting, otherwise.clone()),
-    };
+    let failed = member.memory.failed.as_ref();
     match &member.takeover_status {
-        TakeoverStatus::Local(reason) => (Stability::Local, reason.clone()),
-        TakeoverStatus::No(reason) => failed(reason),
-        TakeoverStatus::Unknown(reason) => (as_before(member, group, failed(reason).0), reason.clone()),
-        TakeoverStatus::Stands { age, is_stable, .. } => {
-            let remaining = age.until(policy.of(&member.rows.instance.feature).stable_time);
-            group.map_or((Stability::Observing, Reason::Observing(remaining)), |group| {
-                standing_stability(member, group, *is_stable, Reason::Observing(remaining))
-            })
+        TakeoverStatus::Local(reason) => (Stability::Local, Reason::Local(reason.clone())),
+        TakeoverStatus::No(reason) => match failed {
+            None => (Stability::Waiting, Reason::Incomplete(reason.clone())),
+            // What is refused has to be remedied first.
+            Some(_) if matches!(reason, Incomplete::Refused { .. }) => {
+                (Stability::Failed, Reason::Incomplete(reason.clone()))
+            }
+            Some(failure) => (Stability::Failed, Reason::Ended(failure.ending.clone(), failure.version.clone())),
+        },
+        TakeoverStatus::Unknown(reason) => {
+            let otherwise = if failed.is_some() { Stability::Failed } else { Stability::Waiting };
+            (as_before(member, group, otherwise), Reason::Unknown(reason.clone()))
+        }
+        TakeoverStatus::Stands(standing) => {
+            let stable_time = policy.of(&member.rows.instance.feature).stable_time;
+            let observing = Reason::Observing(standing.age.until(stable_time));
+            match group {
+                Some(group) => standing_stability(member, standing, group, observing),
+                None => (Stability::Observing, observing),
+            }
         }
     }
 }
@@ -211,29 +217,28 @@ fn as_before(member: &InstanceStatus<'_>, group: Option<&GroupDecision>, otherwi
 
 fn standing_stability(
     member: &InstanceStatus<'_>,
+    standing: &StandingTakeover,
     group: &GroupDecision,
-    is_stable: bool,
     observing: Reason,
 ) -> (Stability, Reason) {
-    if let Some(reason) = &group.stopped {
-        return (Stability::Error, reason.clone());
+    if let Some(gate) = &group.stopped {
+        return (Stability::Error, Reason::Held(gate.clone()));
     }
     let memory = group.memory.as_ref();
     let error = memory.and_then(|memory| memory.error.as_ref()).filter(|_| !group.actions.is_empty());
-    let is_covered = promotion::covers(memory.and_then(|memory| memory.promoted.as_ref()), member);
-    let is_rolled_back = |image| memory.is_some_and(|memory| memory.rolled_back.contains(image));
-    let held = member.takeover().filter(|(takeover, ..)| !is_covered && is_rolled_back(&takeover.image));
-    match (is_covered, is_stable) {
+    let is_covered = member.is_covered_by(memory.and_then(|memory| memory.promoted.as_ref()));
+    let is_rolled_back = memory.is_some_and(|memory| memory.rolled_back.contains(&standing.takeover.image));
+    match (is_covered, standing.is_stable) {
         // However long it has run: waiting leads to nothing.
-        (false, false) if held.is_some() => {
-            (Stability::Held, held.map_or(observing, |(takeover, ..)| Reason::RolledBack(takeover.version.clone())))
+        (false, false) if is_rolled_back => {
+            (Stability::Held, Reason::Held(Gate::RolledBack(standing.takeover.version.clone())))
         }
         (false, false) => (Stability::Observing, observing),
         _ if error.is_some() => (Stability::Error, Reason::Failed(error.cloned().unwrap_or_default())),
         (true, _) if group.report.latest_moved => (Stability::Stable, Reason::LatestMoved),
         (true, _) => (Stability::Stable, Reason::Promoted),
         (false, true) => match &group.held {
-            Some(reason) => (Stability::Held, reason.clone()),
+            Some(gate) => (Stability::Held, Reason::Held(gate.clone())),
             None => (Stability::Observing, Reason::PromotionDue),
         },
     }

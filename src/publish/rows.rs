@@ -128,7 +128,7 @@ fn same_moment(published: &str, at: DateTime<Utc>) -> String {
 mod tests {
     use super::*;
     use crate::domain::{Age, Instance, Namespace};
-    use crate::planner::{Ended, Ending, Mark, Observing, Reason, TakeoverMark};
+    use crate::planner::{Ended, Ending, LocalReason, Mark, Observing, Reason, TakeoverMark};
 
     fn report(stability: Stability, reason: Reason) -> InstanceReport {
         let container = "6d051d98400c".repeat(6).get(..64).unwrap().parse().unwrap();
@@ -212,7 +212,7 @@ mod tests {
     fn every_row_is_by_the_schema() {
         let context = RowContext { observing_since: Some(at(0)), stable_at: Some(at(600)), ..RowContext::default() };
         for (stability, reason) in [
-            (Stability::Local, Reason::OwnerIsLocal),
+            (Stability::Local, Reason::Local(LocalReason::Owner)),
             (Stability::Observing, Reason::Observing(Age::from_seconds(600))),
             (Stability::Stable, Reason::Promoted),
         ] {

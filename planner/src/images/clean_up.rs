@@ -2,36 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::gates::GroupPolicy;
+use super::group::{GroupDecision, GroupPlanner, Images};
 use super::planned_references::PlannedReferences;
-use crate::domain::{Age, Base, ImageId, Reference, Version};
-use crate::plan::{Action, Purpose, Step};
-use crate::report::{RetentionReason, Wake};
-use crate::snapshot::index::{self, Index};
-use crate::snapshot::{Arrival, GroupMemory, Mark, Now};
+use crate::domain::{Age, ImageId, Reference, Version};
+use crate::plan::{Purpose, Step};
+use crate::report::{Gate, Retention, RetentionReason, Wake};
+use crate::snapshot::index;
+use crate::snapshot::{Arrival, Mark};
 use crate::snapshot::{Image, ImageVersion, Snapshot};
-
-/// What there is to judge, once for a group.
-pub(crate) struct CleanUp<'a> {
-    /// The image name.
-    pub(crate) base: &'a Base,
-    /// The policy of all its features.
-    pub(crate) policy: &'a GroupPolicy,
-    /// Look-ups.
-    pub(crate) index: &'a Index<'a>,
-    /// How long ago takeovers began and images were first seen.
-    pub(crate) now: &'a Now,
-    /// The promoted image and version, if there is a promotion.
-    pub(crate) promoted: Option<(&'a ImageId, &'a Version)>,
-    /// The `container_last_version` of each row, as it will be.
-    pub(crate) last_versions: BTreeSet<Version>,
-    /// sonic-package-manager's image of a feature of the group.
-    pub(crate) packages: BTreeSet<&'a ImageId>,
-    /// The images on the disk that are the group's, in the order of their ids.
-    pub(crate) images: &'a [(ImageId, &'a Image)],
-    /// The images that this look is the first to see.
-    pub(crate) first_seen: BTreeSet<ImageId>,
-}
 
 /// Why each image stays, in the order of [`RetentionReason`]. An image that is not in here, or has no reason, goes.
 pub(crate) type Keep = BTreeMap<ImageId, Vec<RetentionReason>>;
@@ -44,80 +22,70 @@ fn keep_too(keep: &mut Keep, image: ImageId, because: RetentionReason) {
     }
 }
 
-impl CleanUp<'_> {
-    /// Why each image is to be kept.
-    pub(crate) fn keep(&self, names: &PlannedReferences<'_>, memory: &GroupMemory) -> Keep {
-        let fallbacks = self.fallbacks(names, memory);
-        let reasons = |(id, image): &(ImageId, &Image)| {
-            let fallback = fallbacks.get(id).cloned().map(RetentionReason::Fallback);
-            (*id, self.keep_one(id, image, fallback, names, memory))
-        };
-        // In order already, and many.
-        self.images.iter().map(reasons).collect()
-    }
-
-    /// In the order of [`RetentionReason`].
-    fn keep_one(
-        &self,
-        id: &ImageId,
-        image: &Image,
-        fallback: Option<RetentionReason>,
-        names: &PlannedReferences<'_>,
-        memory: &GroupMemory,
-    ) -> Vec<RetentionReason> {
-        let is_promoted = self.promoted.is_some_and(|(promoted, _)| promoted == id);
-        let is_intended = memory.intention.as_ref().is_some_and(|intention| intention.image == *id);
-        let users = names.users(id);
-        let reasons = [
-            (names.latest() == Some(*id)).then_some(RetentionReason::Latest),
-            is_promoted.then_some(RetentionReason::Promoted),
-            is_intended.then_some(RetentionReason::Intended),
-            fallback,
-            (!users.is_empty()).then_some(RetentionReason::UsedBy(users)),
-            self.newness(id, memory),
-            self.pinned(id, names, memory).map(RetentionReason::Pinned),
-            (image.unreadable_references > 0).then_some(RetentionReason::UnreadableReference),
-            (image.version == ImageVersion::NotRead).then_some(RetentionReason::NotRead),
-            self.index.needed_by_another(id, self.base).cloned().map(RetentionReason::NeededBy),
-            self.packages.contains(id).then_some(RetentionReason::Package),
-            self.index.snapshot.refused.contains(id).then_some(RetentionReason::EngineRefused),
-        ];
-        reasons.into_iter().flatten().collect()
-    }
-
-    /// New images are an upgrade on its way in.
-    fn newness(&self, id: &ImageId, memory: &GroupMemory) -> Option<RetentionReason> {
-        match memory.images.get(id)? {
-            Arrival::During => Some(RetentionReason::ArrivedDuringTakeover),
-            Arrival::Before => {
-                let seen = if self.first_seen.contains(id) { Age::ZERO } else { self.now.image(self.base, id) };
-                (seen < self.policy.stable_time).then_some(RetentionReason::New { seen })
-            }
+impl GroupPlanner<'_> {
+    /// Step 4: what nothing keeps goes, and everything is decided.
+    pub(super) fn clean_up(mut self) -> GroupDecision {
+        let last_versions = self.last_versions();
+        let fallbacks = self.fallbacks(&last_versions);
+        let last_version = self.fallback_version(&last_versions, &fallbacks);
+        let mut keep = self.keep(&fallbacks);
+        self.name_promoted(&keep);
+        let clean_up_waits = self.clean_up_gate();
+        let mut wakes = BTreeSet::new();
+        if clean_up_waits.is_none() {
+            self.keep_local_images(&mut keep);
+            self.drop_local_tags(&keep);
+            wakes = self.wakes(&keep);
+            self.remove_images(&keep);
         }
+        let retentions = self.retentions(keep, clean_up_waits.as_ref());
+        self.decision(Images { last_version, wakes, clean_up_waits, retentions })
     }
 
-    fn mark(&self, id: &ImageId) -> Mark {
-        Mark::Image { base: self.base.clone(), image: *id }
+    /// Remembers the images of the group, and drops those that are gone. What is there when a takeover begins, or when none
+    /// stands, is not known to come after it.
+    pub(super) fn remember_images(&mut self) {
+        let (is_continued, has_begun) = (self.is_continued(), self.has_begun());
+        let (named, memory) = (self.index.images_of(self.base), &mut self.memory);
+        let images = &self.index.snapshot.images;
+        let is_on_disk = |id: &ImageId| index::find(named, id).is_some() || images.contains_key(id);
+        memory.images.retain(|id, _| is_on_disk(id));
+        memory.superseded.retain(|id| is_on_disk(id));
+        memory.reported.retain(|id, _| is_on_disk(id));
+        if has_begun {
+            memory.images.values_mut().for_each(|arrival| *arrival = Arrival::Before);
+        }
+        let arrival = if is_continued && !has_begun { Arrival::During } else { Arrival::Before };
+        self.first_seen = named.iter().map(|named| named.id).filter(|id| !memory.images.contains_key(id)).collect();
+        memory.images.extend(self.first_seen.iter().map(|id| (*id, arrival)));
     }
 
-    fn pinned(&self, id: &ImageId, names: &PlannedReferences<'_>, memory: &GroupMemory) -> Option<Version> {
-        self.policy.pins.iter().find(|pin| names.is_named(pin, id, memory)).cloned()
+    /// `container_last_version` of each row, as it will be when the versions are recorded.
+    fn last_versions(&self) -> BTreeSet<Version> {
+        let promoted = self.standing_promotion();
+        let rows = self.members.iter().flat_map(|member| member.rows.rows.iter().map(move |(_, row)| (member, row)));
+        rows.filter_map(|(member, row)| match promoted.filter(|promotion| member.is_covered_by(Some(promotion))) {
+            Some(promotion) => self.last_version(row, promotion),
+            None => row.last_version.get().cloned(),
+        })
+        .filter(|version| promoted.is_none_or(|promotion| promotion.version != *version))
+        .collect()
     }
 
     /// The stable versions before the promoted one that are to be kept: every last version that STATE_DB names, then
     /// what memory knows, newest first, until there are `keep_versions` with the promoted one. What memory knows was
     /// promoted from kube and counts by its id, wherever its tag is by now; of STATE_DB's, a version known only as local
     /// `BASE:V` is no fallback.
-    pub(crate) fn fallbacks(&self, names: &PlannedReferences<'_>, memory: &GroupMemory) -> BTreeMap<ImageId, Version> {
-        let promoted = self.promoted.map(|(image, _)| image);
+    fn fallbacks(&self, last_versions: &BTreeSet<Version>) -> BTreeMap<ImageId, Version> {
+        let (names, memory) = (&self.names, &self.memory);
+        let promoted = self.current().map(|promotion| promotion.image);
         let mut kept = BTreeMap::new();
         let mut entries = 0;
         let named = |version: &Version| -> Vec<ImageId> {
-            let fits =
-                |id: &&ImageId| Some(*id) != promoted && names.is_kube(id) && names.is_named(version, id, memory);
+            let fits = |id: &&ImageId| Some(**id) != promoted && self.is_kube_image_of(version, id);
             names.images().filter(fits).cloned().collect()
         };
-        for version in &self.last_versions {
+        for version in last_versions {
             // Memory knows by id what ran as this version: its tag may name a rebuilt image by now.
             let ran = memory.proven().filter(|(image, ran)| *ran == version && names.image(image).is_some());
             let images: BTreeSet<_> = named(version).into_iter().chain(ran.map(|(image, _)| *image)).collect();
@@ -128,7 +96,7 @@ impl CleanUp<'_> {
             if entries + 1 >= usize::from(self.policy.keep_versions) {
                 break;
             }
-            if self.last_versions.contains(version) {
+            if last_versions.contains(version) {
                 continue;
             }
             let images = if names.image(image).is_some() { vec![*image] } else { named(version) };
@@ -139,135 +107,181 @@ impl CleanUp<'_> {
         kept
     }
 
-    /// Case 1 for every local tag that it applies to: the kube image of a version that is to be kept gives its tags to
-    /// the local image that actually ran. Changes `names`, `keep` and the memory as it goes.
-    pub(crate) fn keep_local_images(
+    /// The fallback that comes first: what STATE_DB calls the last version, else what memory does.
+    fn fallback_version(
         &self,
-        names: &mut PlannedReferences<'_>,
-        keep: &mut Keep,
-        memory: &mut GroupMemory,
-    ) -> Vec<Action> {
-        let local: BTreeSet<(Version, Reference, ImageId)> = names
+        last_versions: &BTreeSet<Version>,
+        fallbacks: &BTreeMap<ImageId, Version>,
+    ) -> Option<Version> {
+        // What an operator rolled back from is none, though it stays on the disk.
+        let proven = self.memory.proven().filter(|(image, _)| !self.memory.rolled_back.contains(*image));
+        let mut versions = last_versions.iter().chain(proven.map(|(_, version)| version));
+        versions.find(|version| fallbacks.values().any(|fallback| fallback == *version)).cloned()
+    }
+
+    /// Why each image is to be kept.
+    fn keep(&self, fallbacks: &BTreeMap<ImageId, Version>) -> Keep {
+        let fallback = |id: &ImageId| fallbacks.get(id).cloned().map(RetentionReason::Fallback);
+        let packages: BTreeSet<&ImageId> = self
+            .members
+            .iter()
+            .filter_map(|member| self.index.snapshot.packages.get(&member.rows.instance.feature)?.as_ref())
+            .collect();
+        let images = self.index.images_of_group(self.base, &self.memory);
+        // In order already, and many.
+        images.iter().map(|(id, image)| (*id, self.keep_one(id, image, fallback(id), &packages))).collect()
+    }
+
+    /// In the order of [`RetentionReason`].
+    fn keep_one(
+        &self,
+        id: &ImageId,
+        image: &Image,
+        fallback: Option<RetentionReason>,
+        packages: &BTreeSet<&ImageId>,
+    ) -> Vec<RetentionReason> {
+        let is_promoted = self.current().is_some_and(|promotion| promotion.image == *id);
+        let is_intended = self.memory.intention.as_ref().is_some_and(|intention| intention.image == *id);
+        let users = self.names.users(id);
+        let reasons = [
+            (self.names.latest() == Some(*id)).then_some(RetentionReason::Latest),
+            is_promoted.then_some(RetentionReason::Promoted),
+            is_intended.then_some(RetentionReason::Intended),
+            fallback,
+            (!users.is_empty()).then_some(RetentionReason::UsedBy(users)),
+            self.newness(id),
+            self.pinned(id).map(RetentionReason::Pinned),
+            (image.unreadable_references > 0).then_some(RetentionReason::UnreadableReference),
+            (image.version == ImageVersion::NotRead).then_some(RetentionReason::NotRead),
+            self.index.needed_by_another(id, self.base).cloned().map(RetentionReason::NeededBy),
+            packages.contains(id).then_some(RetentionReason::Package),
+            self.index.snapshot.refused.contains(id).then_some(RetentionReason::EngineRefused),
+        ];
+        reasons.into_iter().flatten().collect()
+    }
+
+    /// New images are an upgrade on its way in.
+    fn newness(&self, id: &ImageId) -> Option<RetentionReason> {
+        match self.memory.images.get(id)? {
+            Arrival::During => Some(RetentionReason::ArrivedDuringTakeover),
+            Arrival::Before => {
+                let seen = if self.first_seen.contains(id) { Age::ZERO } else { self.now.image(self.base, id) };
+                (seen < self.policy.stable_time).then_some(RetentionReason::New { seen })
+            }
+        }
+    }
+
+    fn pinned(&self, id: &ImageId) -> Option<Version> {
+        self.policy.pins.iter().find(|pin| self.names.is_named(pin, id, &self.memory)).cloned()
+    }
+
+    /// What was promoted from kube and is to be kept, but has lost its tags to other images, gets one of its own: else
+    /// another collector takes it.
+    fn name_promoted(&mut self, keep: &Keep) {
+        if self.policy.forbidden.is_some() {
+            return;
+        }
+        for (image, _) in keep.iter().filter(|(_, because)| because.iter().any(RetentionReason::is_for_fallback)) {
+            let is_tagged = self.names.of(image).any(|reference| reference.tag().is_some());
+            let promoted_as = self.memory.promoted_as(image).filter(|_| self.names.image(image).is_some());
+            if let (false, Some(version), Some(step)) = (is_tagged, promoted_as.cloned(), self.own_tag(image)) {
+                self.act(Purpose::NamePromoted(version), vec![step]);
+            }
+        }
+    }
+
+    /// Case 1 for every local tag that it applies to: the kube image of a version that is to be kept gives its tags to
+    /// the local image that actually ran.
+    fn keep_local_images(&mut self, keep: &mut Keep) {
+        let promoted = self.current().map(|promotion| &promotion.version);
+        let local: BTreeSet<(Version, Reference, ImageId)> = self
+            .names
             .iter()
             .filter(|(reference, _)| reference.repository.is_local())
             .filter_map(|(reference, id)| reference.tag().map(|tag| (tag.clone(), reference.clone(), id)))
-            .filter(|(tag, ..)| !tag.is_latest() && self.promoted.is_none_or(|(_, version)| version != tag))
+            .filter(|(tag, ..)| !tag.is_latest() && promoted != Some(tag))
             .collect();
-        local
-            .into_iter()
-            .filter_map(|(version, reference, image)| {
-                self.keep_local_image(&version, &reference, &image, names, keep, memory)
-            })
-            .collect()
+        for (version, reference, image) in local {
+            self.keep_local_image(version, reference, image, keep);
+        }
     }
 
-    fn keep_local_image(
-        &self,
-        version: &Version,
-        local: &Reference,
-        image: &ImageId,
-        names: &mut PlannedReferences<'_>,
-        keep: &mut Keep,
-        memory: &mut GroupMemory,
-    ) -> Option<Action> {
-        let tagged: Vec<(Reference, ImageId)> = names
+    fn keep_local_image(&mut self, version: Version, local: Reference, image: ImageId, keep: &mut Keep) {
+        let tagged: Vec<(Reference, ImageId)> = self
+            .names
             .iter()
-            .filter(|(reference, _)| !reference.repository.is_local() && reference.tag() == Some(version))
+            .filter(|(reference, _)| !reference.repository.is_local() && reference.tag() == Some(&version))
             // A registry whose tag names the local image already needs nothing, be it so or after a crash in between.
-            .filter(|(_, id)| id != image)
+            .filter(|(_, id)| *id != image)
             .map(|(reference, id)| (reference.clone(), id))
             .collect();
-        if tagged.is_empty() {
-            return None;
-        }
         let fallback = RetentionReason::Fallback(version.clone());
         let pinned = RetentionReason::Pinned(version.clone());
-        let is_kept = tagged.iter().all(|(_, id)| {
-            keep.get(id).is_some_and(|because| because.contains(&fallback) || because.contains(&pinned))
-        });
+        let reasons = |id: &ImageId| keep.get(id).map_or(&[][..], Vec::as_slice);
+        let is_kept = |(_, id): &(_, ImageId)| reasons(id).contains(&fallback) || reasons(id).contains(&pinned);
         // A kube image that was itself promoted once has proven more than a local one of the same name; and what carries
         // the local tag may be such a one, whose own tag has moved on.
-        let is_promoted = |id: &ImageId| memory.proven().any(|(image, _)| image == id);
-        let is_proven = is_promoted(image) || tagged.iter().any(|(_, id)| is_promoted(id));
-        if !is_kept || is_proven {
-            return None;
+        let is_proven = |id: &ImageId| self.memory.proven().any(|(image, _)| image == id);
+        let are_proven = is_proven(&image) || tagged.iter().any(|(_, id)| is_proven(id));
+        if tagged.is_empty() || !tagged.iter().all(is_kept) || are_proven {
+            return;
         }
-        let is_free = |(_, id): &(Reference, ImageId)| {
-            keep.get(id).is_some_and(|because| because.iter().all(|why| *why == fallback || *why == pinned))
-        };
+        let is_free = |(_, id): &(_, ImageId)| reasons(id).iter().all(|why| *why == fallback || *why == pinned);
         // A registry whose image is in use keeps it, unless no other can take the local image. That the kube image is
         // superseded has to be remembered first.
         let free: Vec<_> = tagged.into_iter().filter(is_free).collect();
         if free.is_empty() || self.policy.memory_unsaved {
-            keep_too(keep, *image, RetentionReason::Supersedes(version.clone()));
-            return None;
+            return keep_too(keep, image, RetentionReason::Supersedes(version));
         }
-        let mut steps = Vec::new();
-        let mut plan = |step: Step, names: &mut PlannedReferences<'_>| {
-            names.apply(&step);
-            steps.push(step);
+        let tag = |(reference, kube): &(Reference, ImageId)| Step::Tag {
+            image,
+            reference: reference.clone(),
+            from: Some(*kube),
+            proven_by: BTreeMap::new(),
         };
-        for (reference, kube) in &free {
-            let (reference, from) = (reference.clone(), Some(*kube));
-            plan(Step::Tag { image: *image, reference, from, proven_by: BTreeMap::new() }, names);
-        }
-        plan(Step::RemoveReference { reference: local.clone(), image: *image }, names);
+        let mut steps: Vec<Step> = free.iter().map(tag).collect();
+        steps.push(Step::RemoveReference { reference: local, image });
+        self.apply(&steps);
         for kube in free.into_iter().map(|(_, kube)| kube).collect::<BTreeSet<_>>() {
-            for step in removal(&kube, names, self.index.snapshot) {
-                plan(step, names);
-            }
+            steps.extend(removal(&kube, &self.names, self.index.snapshot));
             keep.insert(kube, Vec::new());
-            memory.superseded.insert(kube);
+            self.memory.superseded.insert(kube);
         }
-        keep_too(keep, *image, fallback);
-        Some(Action { purpose: Purpose::KeepLocalImage(version.clone()), steps })
+        keep_too(keep, image, fallback);
+        self.act(Purpose::KeepLocalImage(version), steps);
     }
 
     /// Local tags of images that stay under another name: only the tag goes. A pinned version keeps a tag.
-    pub(crate) fn drop_local_tags(&self, names: &mut PlannedReferences<'_>, keep: &Keep) -> Vec<Action> {
-        let mut actions = Vec::new();
+    fn drop_local_tags(&mut self, keep: &Keep) {
         for (image, _) in keep.iter().filter(|(_, because)| !because.is_empty()) {
-            let tags: Vec<(Reference, Version)> = names
+            let tags: Vec<(Reference, Version)> = self
+                .names
                 .of(image)
                 .filter(|reference| reference.repository.is_local() && !reference.is_local_latest())
                 .filter_map(|reference| reference.tag().map(|tag| (reference.clone(), tag.clone())))
                 .collect();
             for (reference, tag) in tags {
                 let is_pinned = self.policy.pins.contains(&tag);
-                let has_another_name = names.of(image).any(|other| {
+                let has_another_name = self.names.of(image).any(|other| {
                     *other != reference && if is_pinned { other.tag() == Some(&tag) } else { other.tag().is_some() }
                 });
                 if has_another_name {
-                    let step = Step::RemoveReference { reference, image: *image };
-                    names.apply(&step);
-                    actions.push(Action { purpose: Purpose::DropLocalTag(tag), steps: vec![step] });
+                    self.act(Purpose::DropLocalTag(tag), vec![Step::RemoveReference { reference, image: *image }]);
                 }
             }
         }
-        actions
     }
 
     /// Case 2 and 3: the images that nothing keeps.
-    pub(crate) fn remove_images(
-        &self,
-        names: &mut PlannedReferences<'_>,
-        keep: &Keep,
-        memory: &GroupMemory,
-    ) -> Vec<Action> {
-        let mut actions = Vec::new();
+    fn remove_images(&mut self, keep: &Keep) {
         for image in keep.iter().filter(|(_, because)| because.is_empty()).map(|(image, _)| image) {
-            if memory.superseded.contains(image) && names.of(image).next().is_none() && !self.is_nameless(image) {
+            let is_superseded = self.memory.superseded.contains(image);
+            if is_superseded && self.names.of(image).next().is_none() && !self.is_nameless(image) {
                 continue; // Removed by the action that superseded it.
             }
-            let steps = removal(image, names, self.index.snapshot);
-            if steps.is_empty() {
-                continue;
-            }
-            let purpose = Purpose::RemoveImage(names.version(image));
-            steps.iter().for_each(|step| names.apply(step));
-            actions.push(Action { purpose, steps });
+            let steps = removal(image, &self.names, self.index.snapshot);
+            self.act(Purpose::RemoveImage(self.names.version(image)), steps);
         }
-        actions
     }
 
     fn is_nameless(&self, image: &ImageId) -> bool {
@@ -275,7 +289,7 @@ impl CleanUp<'_> {
     }
 
     /// When images that stay, or stand in the way of a local one that actually ran, only because they are new cease to be.
-    pub(crate) fn wakes(&self, keep: &Keep) -> BTreeSet<Wake> {
+    fn wakes(&self, keep: &Keep) -> BTreeSet<Wake> {
         let is_awaited = |version: &Version| {
             let supersedes = RetentionReason::Supersedes(version.clone());
             keep.values().any(|because| because.contains(&supersedes))
@@ -290,20 +304,29 @@ impl CleanUp<'_> {
         };
         keep.iter()
             .filter(|(_, because)| is_waiting(because))
-            .map(|(image, _)| Wake { mark: self.mark(image), age: self.policy.stable_time })
+            .map(|(image, _)| Wake {
+                mark: Mark::Image { base: self.base.clone(), image: *image },
+                age: self.policy.stable_time,
+            })
             .collect()
     }
 
+    /// What becomes of each image, for people.
+    fn retentions(&self, keep: Keep, waits: Option<&Gate>) -> BTreeMap<ImageId, Retention> {
+        let retention = |id: &ImageId, because: Vec<RetentionReason>| match waits {
+            _ if !because.is_empty() => Retention::Kept(because.into()),
+            Some(gate) => Retention::Kept([RetentionReason::NoCleanUp(gate.clone())].into()),
+            None => Retention::Removed(self.removal_reason(id)),
+        };
+        // In order already, and many.
+        keep.into_iter().map(|(id, because)| (id, retention(&id, because))).collect()
+    }
+
     /// Why an image that is not kept goes.
-    pub(crate) fn removal_reason(
-        &self,
-        image: &ImageId,
-        names: &PlannedReferences<'_>,
-        memory: &GroupMemory,
-    ) -> RetentionReason {
-        if memory.superseded.contains(image) {
+    fn removal_reason(&self, image: &ImageId) -> RetentionReason {
+        if self.memory.superseded.contains(image) {
             RetentionReason::Superseded
-        } else if names.of(image).next().is_some() && !names.is_kube(image) {
+        } else if self.before.of(image).next().is_some() && !self.before.is_kube(image) {
             RetentionReason::LocalOnly
         } else {
             RetentionReason::NotNeeded
@@ -329,28 +352,4 @@ fn removal(image: &ImageId, names: &PlannedReferences<'_>, snapshot: &Snapshot) 
         })
     };
     if steps.is_empty() && is_nameless() { vec![Step::RemoveImage { image: *image }] } else { steps }
-}
-
-/// Remembers the images of a group, drops those that are gone, and tells which this look is the first to see. What is
-/// there when a takeover begins, or when none stands, is not known to come after it.
-pub(crate) fn remember_images(
-    base: &Base,
-    memory: &mut GroupMemory,
-    index: &Index<'_>,
-    takeover_continues: bool,
-    takeover_begins: bool,
-) -> BTreeSet<ImageId> {
-    let named = index.images_of(base);
-    let is_on_disk = |id: &ImageId| index::find(named, id).is_some() || index.snapshot.images.contains_key(id);
-    memory.images.retain(|id, _| is_on_disk(id));
-    memory.superseded.retain(|id| is_on_disk(id));
-    memory.reported.retain(|id, _| is_on_disk(id));
-    if takeover_begins {
-        memory.images.values_mut().for_each(|arrival| *arrival = Arrival::Before);
-    }
-    let arrival = if takeover_continues && !takeover_begins { Arrival::During } else { Arrival::Before };
-    let first_seen: BTreeSet<ImageId> =
-        named.iter().map(|named| named.id).filter(|id| !memory.images.contains_key(id)).collect();
-    memory.images.extend(first_seen.iter().map(|id| (*id, arrival)));
-    first_seen
 }

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use super::group::GroupPlanner;
 use crate::domain::{Age, Base, ImageId, Instance, Namespace, Version};
-use crate::report::Reason;
-use crate::snapshot::GroupMemory;
+use crate::report::Gate;
 use crate::snapshot::index::Index;
-use crate::snapshot::{Command, Owner, Snapshot, SystemState};
+use crate::snapshot::{Command, ImageVersion, Snapshot, SystemState};
 use crate::snapshot::{FeaturePolicy, Policy};
 use crate::takeover::InstanceStatus;
 
 /// The policies of all features that share a group, taken together: the careful side wins.
 pub(crate) struct GroupPolicy {
     /// What forbids any change to the engine for this group.
-    pub(crate) forbidden: Option<Reason>,
+    pub(crate) forbidden: Option<Gate>,
     /// The instances of which it is not known how they stand, as their databases cannot be read.
-    pub(crate) unreadable: Option<Reason>,
+    pub(crate) unreadable: Option<Gate>,
     /// What has to be remembered before it is done must not be done.
     pub(crate) memory_unsaved: bool,
     /// Every feature allows it.
@@ -24,7 +24,7 @@ pub(crate) struct GroupPolicy {
     pub(crate) stable_time: Age,
     /// How many stable versions to keep: the most that any feature in the group asks for.
     pub(crate) keep_versions: u8,
-    /// All of them.
+    /// The versions that any feature pins.
     pub(crate) pins: BTreeSet<Version>,
 }
 
@@ -41,7 +41,7 @@ impl GroupPolicy {
             .collect();
         Self {
             forbidden: forbidden(base, members, &policies, index.snapshot),
-            unreadable: (!unreadable.is_empty()).then_some(Reason::InstancesUnreadable(unreadable)),
+            unreadable: (!unreadable.is_empty()).then_some(Gate::InstancesUnreadable(unreadable)),
             memory_unsaved: index.snapshot.memory_unsaved,
             cleanup: policies.iter().all(|policy| policy.cleanup),
             stable_time: policies.iter().map(|policy| policy.stable_time).max().unwrap_or(default.stable_time),
@@ -49,27 +49,11 @@ impl GroupPolicy {
             pins: policies.iter().flat_map(|policy| policy.pin.iter().cloned()).collect(),
         }
     }
-}
 
-impl GroupPolicy {
     /// What forbids what an operator may ask for.
-    pub(crate) fn command(&self) -> Option<Reason> {
-        self.forbidden.clone().or_else(|| self.memory_unsaved.then_some(Reason::MemoryUnsaved))
+    pub(crate) fn command(&self) -> Option<Gate> {
+        self.forbidden.clone().or_else(|| self.memory_unsaved.then_some(Gate::MemoryUnsaved))
     }
-
-    /// What forbids cleaning up after a promotion.
-    pub(crate) fn clean_up(&self, snapshot: &Snapshot) -> Option<Reason> {
-        self.forbidden
-            .clone()
-            .or_else(|| self.unreadable.clone())
-            .or_else(|| (snapshot.kubernetes.connected == Some(false)).then_some(Reason::Disconnected))
-            .or_else(|| (!self.cleanup).then_some(Reason::CleanUpDisabled))
-    }
-}
-
-/// What an operator asks for.
-pub(crate) fn command<'a>(members: &[&InstanceStatus<'_>], index: &Index<'a>) -> Option<&'a Command> {
-    members.iter().find_map(|member| index.snapshot.commands.get(&member.rows.instance.feature))
 }
 
 fn forbidden(
@@ -77,71 +61,87 @@ fn forbidden(
     members: &[&InstanceStatus<'_>],
     policies: &[&FeaturePolicy],
     snapshot: &Snapshot,
-) -> Option<Reason> {
+) -> Option<Gate> {
     if let Some(violation) = snapshot.stopped.get(base) {
-        Some(Reason::Violation(violation.clone()))
+        Some(Gate::Violation(violation.clone()))
     } else if snapshot.unreadable.contains(&Namespace::Host) {
         // Whether Kubernetes or the policy is disabled is not known either.
-        Some(Reason::NamespaceUnreadable(Namespace::Host))
+        Some(Gate::HostUnreadable)
     } else if snapshot.kubernetes.disabled {
-        Some(Reason::KubernetesDisabled)
+        Some(Gate::KubernetesDisabled)
     } else if !snapshot.config_initialized {
-        Some(Reason::ConfigurationNotInitialized)
+        Some(Gate::ConfigurationNotInitialized)
     } else if policies.iter().any(|policy| !policy.enabled) {
-        Some(Reason::PolicyDisabled)
+        Some(Gate::PolicyDisabled)
     } else if members.iter().any(|member| member.rows.configuration.is_none()) {
-        Some(Reason::ConfigurationAbsent)
+        Some(Gate::ConfigurationAbsent)
     } else {
         None
     }
 }
 
-/// What forbids promoting `image`, whose takeovers are stable.
-pub(crate) fn promotion(
-    members: &[&InstanceStatus<'_>],
-    image: &ImageId,
-    version: &Version,
-    index: &Index<'_>,
-    policy: &GroupPolicy,
-    memory: &GroupMemory,
-) -> Option<Reason> {
-    let others = not_stable_on(members, image);
-    let under_takeover = || members.iter().filter(|member| member.takeover().is_some());
-    policy
-        .command()
-        .or_else(|| policy.unreadable.clone())
-        .or_else(|| (!others.is_empty()).then_some(Reason::OtherInstances(others)))
-        .or_else(|| {
-            let is_held = memory.rolled_back.contains(image);
-            (is_held && command(members, index) != Some(&Command::Promote)).then(|| Reason::RolledBack(version.clone()))
-        })
-        .or_else(|| {
-            under_takeover()
-                .any(|member| index.snapshot.packages.contains_key(&member.rows.instance.feature))
-                .then_some(Reason::PackageReference)
-        })
-        .or_else(|| local_container(members, index).map(Reason::LocalContainerRuns))
-}
+impl GroupPlanner<'_> {
+    /// What forbids promoting `image`, whose takeovers are stable.
+    pub(super) fn promotion_gate(&self, image: &ImageId, version: &Version) -> Option<Gate> {
+        let others = self.not_stable_on(image);
+        let is_held = self.memory.rolled_back.contains(image) && self.command != Some(&Command::Promote);
+        self.policy
+            .command()
+            .or_else(|| self.policy.unreadable.clone())
+            .or_else(|| (!others.is_empty()).then_some(Gate::OtherInstances(others)))
+            .or_else(|| is_held.then(|| Gate::RolledBack(version.clone())))
+            .or_else(|| {
+                let mut under_takeover = self.members.iter().filter(|member| member.takeover().is_some());
+                under_takeover.any(|member| self.is_package(member)).then_some(Gate::PackageReference)
+            })
+            .or_else(|| self.local_container().map(Gate::LocalContainerRuns))
+            .or_else(|| self.latest_gate(image))
+    }
 
-/// A running container named like an instance under takeover.
-pub(crate) fn local_container(members: &[&InstanceStatus<'_>], index: &Index<'_>) -> Option<String> {
-    members
-        .iter()
-        .filter(|member| member.takeover().is_some())
-        .map(|member| member.rows.instance.container_name())
-        .find(|name| index.container_named(name).is_some_and(|(_, container)| container.status.is_alive()))
-}
+    /// What forbids making `image` `latest`: what `latest` names now would be left without a tag, and under which version
+    /// to keep it is not known before it has been inspected.
+    pub(super) fn latest_gate(&self, image: &ImageId) -> Option<Gate> {
+        let left = self.names.latest().filter(|latest| latest != image)?;
+        let is_unread = self.names.image(&left).is_some_and(|left| left.version == ImageVersion::NotRead);
+        let has_another_tag = || self.names.of(&left).any(|name| name.tag().is_some() && !name.is_local_latest());
+        let is_nameless = is_unread && self.memory.promoted_as(&left).is_none() && !has_another_tag();
+        is_nameless.then_some(Gate::LatestNotInspected(left))
+    }
 
-/// The instances that are up and to be owned by kube, but have no stable takeover on `image`. An instance that does not
-/// say whether it is up counts as up.
-fn not_stable_on(members: &[&InstanceStatus<'_>], image: &ImageId) -> BTreeSet<Instance> {
-    members
-        .iter()
-        .filter(|member| member.set_owner == Some(Owner::Kube))
-        .filter(|member| member.takeover().is_some() || !member.rows.state.system_state.is(&SystemState::Down))
-        .filter(|member| {
-            !member.takeover().is_some_and(|(takeover, _, is_stable)| is_stable && takeover.image == *image)
-        })
-        .map(|member| member.rows.instance.clone())
-        .collect()
+    /// What forbids cleaning up.
+    pub(super) fn clean_up_gate(&self) -> Option<Gate> {
+        let is_disconnected = self.index.snapshot.kubernetes.connected == Some(false);
+        self.policy
+            .forbidden
+            .clone()
+            .or_else(|| self.policy.unreadable.clone())
+            .or_else(|| is_disconnected.then_some(Gate::Disconnected))
+            .or_else(|| (!self.policy.cleanup).then_some(Gate::CleanUpDisabled))
+            .or_else(|| self.standing_promotion().is_none().then_some(Gate::NothingPromoted))
+    }
+
+    /// sonic-package-manager starts the instance, and not from `BASE:latest`.
+    pub(super) fn is_package(&self, member: &InstanceStatus<'_>) -> bool {
+        self.index.snapshot.packages.contains_key(&member.rows.instance.feature)
+    }
+
+    /// A running container named like an instance under takeover.
+    pub(super) fn local_container(&self) -> Option<String> {
+        let under_takeover = self.members.iter().filter(|member| member.takeover().is_some());
+        under_takeover
+            .map(|member| member.rows.instance.container_name())
+            .find(|name| self.index.container_named(name).is_some_and(|(_, container)| container.status.is_alive()))
+    }
+
+    /// The instances that are up and to be owned by kube, but have no stable takeover on `image`. An instance that does not
+    /// say whether it is up counts as up.
+    fn not_stable_on(&self, image: &ImageId) -> BTreeSet<Instance> {
+        self.members
+            .iter()
+            .filter(|member| member.is_kube())
+            .filter(|member| member.takeover().is_some() || !member.rows.state.system_state.is(&SystemState::Down))
+            .filter(|member| !member.standing().is_some_and(|it| it.is_stable && it.takeover.image == *image))
+            .map(|member| member.rows.instance.clone())
+            .collect()
+    }
 }

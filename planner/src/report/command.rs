@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use derive_more::{Display, From};
+
+use super::gate::Gate;
 use super::reason::{Reason, list};
 use crate::domain::Version;
 
@@ -14,7 +17,34 @@ pub enum CommandResult {
     /// This is so already, and nothing is left to be done.
     AlreadySo(Obeyed),
     /// It cannot be.
-    Refused(Reason),
+    Refused(CommandRefusal),
+}
+
+/// Why a command is refused.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, From)]
+pub enum CommandRefusal {
+    /// A gate forbids it.
+    Gate(Gate),
+    /// There is no takeover to promote: this is why an instance has its stability.
+    NoTakeover(Reason),
+    /// `latest` is not the version that is to be rolled back from.
+    #[display("latest is {}, not {from}", latest.as_ref().map_or_else(|| "gone".to_owned(), ToString::to_string))]
+    LatestIsNot {
+        /// What is to be rolled back from.
+        from: Version,
+        /// What `latest` is.
+        latest: Option<Version>,
+    },
+    /// There is no version to roll back to: the one that was promoted before, if any, is not on the disk.
+    #[display("{}", no_last_version(_0.as_ref()))]
+    NoLastVersion(Option<Version>),
+}
+
+fn no_last_version(last: Option<&Version>) -> String {
+    last.map_or_else(
+        || "no other version was promoted before".to_owned(),
+        |last| format!("the last version, {last}, is not on the disk; deploy it through Kubernetes to have it back"),
+    )
 }
 
 /// An order that is obeyed.
@@ -26,6 +56,13 @@ pub struct Obeyed {
     pub rolled_back_from: Option<Version>,
     /// The local containers that still run another image. A rollback has each removed once it stops.
     pub still_running: BTreeSet<String>,
+}
+
+impl Obeyed {
+    /// `latest` is this version because it was promoted.
+    pub(crate) fn promoted(version: Version) -> Self {
+        Self { version, rolled_back_from: None, still_running: BTreeSet::new() }
+    }
 }
 
 impl fmt::Display for Obeyed {
@@ -47,7 +84,7 @@ impl fmt::Display for CommandResult {
         match self {
             Self::Accepted(obeyed) => obeyed.fmt(f),
             Self::AlreadySo(obeyed) => write!(f, "already {obeyed}"),
-            Self::Refused(reason) => reason.fmt(f),
+            Self::Refused(refusal) => refusal.fmt(f),
         }
     }
 }

@@ -3,18 +3,20 @@
 //! `status`, `images`, `plan`, the log, STATE_DB and the history all render this one report.
 
 mod command;
+mod gate;
 mod reason;
 mod retention;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
+use derive_more::Display;
 use serde::Serialize;
 
 use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Version};
 use crate::snapshot::{Ending, Mark};
 
 pub use command::*;
+pub use gate::Gate;
 pub use reason::*;
 pub use retention::*;
 
@@ -104,7 +106,7 @@ pub struct GroupReport {
     /// What comes of an operator's order.
     pub command: Option<CommandResult>,
     /// Why nothing is cleaned up, unless it is.
-    pub clean_up_waits: Option<Reason>,
+    pub clean_up_waits: Option<Gate>,
     /// Every image in the group's repositories or remembered as the group's.
     pub images: BTreeMap<ImageId, Retention>,
     /// `latest` names another image than the one that was promoted.
@@ -136,8 +138,9 @@ pub enum Cause {
 }
 
 /// The stability of an instance, as published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Display)]
 #[serde(rename_all = "lowercase")]
+#[display(rename_all = "lowercase")]
 pub enum Stability {
     /// systemd's.
     Local,
@@ -153,18 +156,4 @@ pub enum Stability {
     Held,
     /// Acting failed; a retry is due.
     Error,
-}
-
-impl fmt::Display for Stability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Local => "local",
-            Self::Waiting => "waiting",
-            Self::Observing => "observing",
-            Self::Stable => "stable",
-            Self::Failed => "failed",
-            Self::Held => "held",
-            Self::Error => "error",
-        })
-    }
 }

@@ -1,25 +1,70 @@
-//! Why an instance has its stability, and why a group is not cleaned up.
+//! Why an instance has its stability.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::Display;
 
-use serde::{Serialize, Serializer};
+use derive_more::Display;
 
-use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Namespace, Refused, Version};
+use super::gate::{Gate, unreadable};
+use crate::domain::{Age, Base, ContainerId, Namespace, Refused, Version};
 use crate::snapshot::{Ending, Owner, RemoteState};
 
-/// Why an instance has its stability, or why a group is not cleaned up.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Why an instance has its stability: one kind for each step of the decision that can say the last word.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display)]
 pub enum Reason {
+    /// systemd runs it.
+    Local(LocalReason),
+    /// The takeover is not complete.
+    Incomplete(Incomplete),
+    /// Whether a takeover stands cannot be told now.
+    Unknown(Unknown),
+    /// The takeover stands, not yet long enough.
+    #[display("stable in {_0}")]
+    Observing(Age),
+    /// Long enough: the promotion is due.
+    #[display("has proven stable, promotion is due")]
+    PromotionDue,
+    /// The image was promoted for this takeover.
+    #[display("promoted")]
+    Promoted,
+    /// Promoted, but somebody moved `latest` since.
+    #[display("promoted; latest was moved to another image since")]
+    LatestMoved,
+    /// The takeover ended before it was stable.
+    #[display("{_1} was not stable: {_0}")]
+    Ended(Ending, Version),
+    /// A gate holds it back.
+    Held(Gate),
+    /// The last attempt to act failed, with this error; a retry is due.
+    Failed(String),
+}
+
+/// Why an instance counts as local.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display)]
+pub enum LocalReason {
     /// `set_owner` is local.
-    OwnerIsLocal,
+    #[display("set_owner is local")]
+    Owner,
     /// `current_owner` is local and no kube container is on its way.
-    RunsLocally,
+    #[display("runs locally, no Kubernetes container is on its way")]
+    Runs,
     /// The same, though a kube container of the feature runs: a dry run, or one that reports itself as local.
-    RunsLocallyBesideKube(ContainerId, Option<Version>),
+    #[display(
+        "runs locally; Kubernetes container {}{} is a dry run or reports itself as local",
+        _0.short(),
+        _1.as_ref().map(|version| format!(" ({version})")).unwrap_or_default()
+    )]
+    RunsBesideKube(ContainerId, Option<Version>),
+}
+
+/// What a takeover still lacks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display)]
+pub enum Incomplete {
     /// Neither `set_owner` row nor memory says who is to own it.
+    #[display("CONFIG_DB does not say who is to own it")]
     OwnerUnknown,
     /// A field holds a value that is refused.
+    #[display("{field} holds \"{value}\", which is not valid")]
     Refused {
         /// The name of the field, as in Redis.
         field: &'static str,
@@ -27,42 +72,58 @@ pub enum Reason {
         value: Refused,
     },
     /// `current_owner` is not kube yet.
+    #[display("current_owner is {}, not yet kube", or_absent(_0.as_ref()))]
     CurrentOwner(Option<Owner>),
     /// `remote_state` is not running yet.
+    #[display("remote_state is {}, not yet running", or_absent(_0.as_ref()))]
     RemoteState(Option<RemoteState>),
     /// `container_id` is too short to name a container.
+    #[display("container_id \"{_0}\" has fewer than 12 digits")]
     ContainerIdTooShort(String),
     /// `container_id` is too long to name a container.
+    #[display("container_id \"{_0}\" has more than 64 digits")]
     ContainerIdTooLong(String),
     /// No container has this id.
+    #[display("container {_0} does not exist")]
     NoSuchContainer(String),
     /// More than one container has an id that begins like this.
+    #[display("container_id {_0} fits several containers")]
     AmbiguousContainerId(String),
     /// `container_id` names none, and no running container with the kubelet's labels fits.
+    #[display("container_id names no container, and none with the kubelet's labels and this version runs")]
     NoLabelledContainer,
     /// `container_id` names none, and several running containers with the kubelet's labels fit.
+    #[display("container_id names no container, and several with the kubelet's labels and this version run")]
     SeveralLabelledContainers,
     /// `container_id` names a pod's sandbox.
+    #[display("container {} is a pod's sandbox", _0.short())]
     Sandbox(ContainerId),
     /// The container's image has no reference in the feature's repositories.
-    Stranger(ContainerId, Base),
+    #[display("container {} runs an image that is not in a {_1} repository", _0.short())]
+    ForeignImage(ContainerId, Base),
     /// The container is another feature's, by its label.
+    #[display("container {} is labelled as \"{_1}\"", _0.short())]
     LabelledFor(ContainerId, String),
     /// The container has none of the kubelet's labels, and nothing else says what the feature's image is.
+    #[display("container {} does not carry the kubelet's labels", _0.short())]
     NotLabelled(ContainerId),
     /// No repository is known to be the feature's.
+    #[display("the name of its image is not known")]
     ImageNameUnknown,
     /// More than one repository may be the feature's.
+    #[display("its image may be any of {}", list(_0))]
     ImageNameAmbiguous(BTreeSet<Base>),
     /// The repository that the container suggests belongs to another feature.
+    #[display("its container runs {_0}, which is another feature's image")]
     ImageNameTaken(Base),
     /// The container does not run.
+    #[display("container {} does not run", _0.short())]
     ContainerNotRunning(ContainerId),
     /// The container's health check says unhealthy.
+    #[display("container {} is unhealthy", _0.short())]
     Unhealthy(ContainerId),
-    /// The container has not been looked at yet.
-    NotInspected(ContainerId),
     /// `container_version` is not the version that the container reports: the rows are in the middle of a change.
+    #[display("container_version is {row}, the container's version is {container}: a change is under way")]
     VersionsDiffer {
         /// The row's.
         row: Version,
@@ -70,171 +131,28 @@ pub enum Reason {
         container: Version,
     },
     /// Neither image nor row say what version runs.
+    #[display("neither image nor row say which version runs")]
     VersionUnknown,
-    /// The takeover stands, not yet long enough.
-    Observing(Age),
-    /// Long enough: the promotion is due.
-    PromotionDue,
-    /// The image was promoted for this takeover.
-    Promoted,
-    /// Promoted, but somebody moved `latest` since.
-    LatestMoved,
-    /// The takeover ended before it was stable.
-    Ended(Ending, Version),
-    /// Other instances that share the image have to be stable on it too.
-    OtherInstances(BTreeSet<Instance>),
-    /// `KUBERNETES_MASTER|SERVER` `disable=true`.
-    KubernetesDisabled,
-    /// CONFIG_DB is being loaded.
-    ConfigurationNotInitialized,
-    /// The feature's CONFIG_DB row is absent.
-    ConfigurationAbsent,
-    /// Policy `state=disabled`.
-    PolicyDisabled,
-    /// An operator rolled back from this image.
-    RolledBack(Version),
-    /// A container named like the instance runs.
-    LocalContainerRuns(String),
-    /// sonic-package-manager starts the feature from another reference than `BASE:latest`.
-    PackageReference,
-    /// The second opinion refused the plan.
-    Violation(String),
-    /// `latest` is not the version that is to be rolled back from.
-    LatestIsNot {
-        /// What is to be rolled back from.
-        from: Version,
-        /// What `latest` is.
-        latest: Option<Version>,
-    },
-    /// There is no version to roll back to: the one that was promoted before, if any, is not on the disk.
-    NoLastVersion(Option<Version>),
-    /// The last attempt to act failed, with this error; a retry is due.
-    Failed(String),
-    /// Nothing that was promoted stands.
-    NothingPromoted,
-    /// STATE_DB says `connected=false`: nothing could be pulled again.
-    Disconnected,
-    /// Policy `cleanup=disabled`.
-    CleanUpDisabled,
-    /// The database of this namespace cannot be read.
-    NamespaceUnreadable(Namespace),
-    /// The databases that would say how these instances stand cannot be read.
-    InstancesUnreadable(BTreeSet<Instance>),
-    /// The engine says something of the container that this agent does not know.
-    ContainerStateUnknown(ContainerId),
-    /// `latest` would leave this image without a tag, and it has not been inspected, so that no tag of its own is known.
-    LatestNotInspected(ImageId),
-    /// What has to be remembered cannot be.
-    MemoryUnsaved,
 }
 
-fn or_none<T: fmt::Display>(value: Option<&T>) -> String {
+/// Why it cannot be told whether a takeover stands. What was so is taken to be so still, and nothing is done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display)]
+pub enum Unknown {
+    /// The database of this namespace cannot be read.
+    #[display("{}", unreadable(*_0))]
+    Namespace(Namespace),
+    /// The container has not been inspected, or cannot be.
+    #[display("container {} has not been inspected yet", _0.short())]
+    NotInspected(ContainerId),
+    /// The engine says something of the container that this agent does not know.
+    #[display("container {} is in a state that is not known", _0.short())]
+    ContainerState(ContainerId),
+}
+
+fn or_absent<T: Display>(value: Option<&T>) -> String {
     value.map_or_else(|| "absent".to_owned(), ToString::to_string)
 }
 
-pub(crate) fn list<T: fmt::Display>(items: &BTreeSet<T>) -> String {
+pub(crate) fn list<T: Display>(items: &BTreeSet<T>) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OwnerIsLocal => f.write_str("set_owner is local"),
-            Self::RunsLocally => f.write_str("runs locally, no Kubernetes container is on its way"),
-            Self::RunsLocallyBesideKube(container, version) => write!(
-                f,
-                "runs locally; Kubernetes container {}{} is a dry run or reports itself as local",
-                container.short(),
-                version.as_ref().map(|version| format!(" ({version})")).unwrap_or_default()
-            ),
-            Self::OwnerUnknown => f.write_str("CONFIG_DB does not say who is to own it"),
-            Self::Refused { field, value } => write!(f, "{field} holds \"{value}\", which is not valid"),
-            Self::CurrentOwner(owner) => write!(f, "current_owner is {}, not yet kube", or_none(owner.as_ref())),
-            Self::RemoteState(state) => write!(f, "remote_state is {}, not yet running", or_none(state.as_ref())),
-            Self::ContainerIdTooShort(id) => write!(f, "container_id \"{id}\" has fewer than 12 digits"),
-            Self::ContainerIdTooLong(id) => write!(f, "container_id \"{id}\" has more than 64 digits"),
-            Self::NoSuchContainer(id) => write!(f, "container {id} does not exist"),
-            Self::AmbiguousContainerId(id) => write!(f, "container_id {id} fits several containers"),
-            Self::NoLabelledContainer => {
-                f.write_str("container_id names no container, and none with the kubelet's labels and this version runs")
-            }
-            Self::SeveralLabelledContainers => f.write_str(
-                "container_id names no container, and several with the kubelet's labels and this version run",
-            ),
-            Self::Sandbox(container) => write!(f, "container {} is a pod's sandbox", container.short()),
-            Self::Stranger(container, base) => {
-                write!(f, "container {} runs an image that is not in a {base} repository", container.short())
-            }
-            Self::LabelledFor(container, name) => {
-                write!(f, "container {} is labelled as \"{name}\"", container.short())
-            }
-            Self::NotLabelled(container) => {
-                write!(f, "container {} does not carry the kubelet's labels", container.short())
-            }
-            Self::ImageNameUnknown => f.write_str("the name of its image is not known"),
-            Self::ImageNameAmbiguous(bases) => write!(f, "its image may be any of {}", list(bases)),
-            Self::ImageNameTaken(base) => write!(f, "its container runs {base}, which is another feature's image"),
-            Self::ContainerNotRunning(container) => write!(f, "container {} does not run", container.short()),
-            Self::Unhealthy(container) => write!(f, "container {} is unhealthy", container.short()),
-            Self::NotInspected(container) => write!(f, "container {} has not been inspected yet", container.short()),
-            Self::VersionsDiffer { row, container } => {
-                write!(f, "container_version is {row}, the container's version is {container}: a change is under way")
-            }
-            Self::VersionUnknown => f.write_str("neither image nor row say which version runs"),
-            Self::Observing(remaining) => write!(f, "stable in {remaining}"),
-            Self::PromotionDue => f.write_str("has proven stable, promotion is due"),
-            Self::Promoted => f.write_str("promoted"),
-            Self::LatestMoved => f.write_str("promoted; latest was moved to another image since"),
-            Self::Ended(ending, version) => write!(f, "{version} was not stable: {ending}"),
-            Self::OtherInstances(others) => write!(f, "not yet stable on the same image: {}", list(others)),
-            Self::KubernetesDisabled => f.write_str("Kubernetes is disabled (KUBERNETES_MASTER|SERVER disable=true)"),
-            Self::ConfigurationNotInitialized => f.write_str("CONFIG_DB is being loaded"),
-            Self::ConfigurationAbsent => f.write_str("the CONFIG_DB row is absent"),
-            Self::PolicyDisabled => f.write_str("policy state=disabled"),
-            Self::RolledBack(version) => write!(f, "an operator rolled back from {version}"),
-            Self::LocalContainerRuns(name) => write!(f, "the local container {name} runs"),
-            Self::PackageReference => {
-                f.write_str("sonic-package-manager starts it from an image id, not from its latest tag")
-            }
-            Self::Violation(what) => write!(f, "stopped, the plan would break a promise: {what}"),
-            Self::LatestIsNot { from, latest } => {
-                write!(
-                    f,
-                    "latest is {}, not {from}",
-                    latest.as_ref().map_or_else(|| "gone".to_owned(), ToString::to_string)
-                )
-            }
-            Self::NoLastVersion(Some(version)) => {
-                write!(
-                    f,
-                    "the last version, {version}, is not on the disk; deploy it through Kubernetes to have it back"
-                )
-            }
-            Self::NoLastVersion(None) => f.write_str("no other version was promoted before"),
-            Self::Failed(error) => f.write_str(error),
-            Self::NothingPromoted => f.write_str("no promoted Kubernetes container is running"),
-            Self::Disconnected => f.write_str("the switch is not connected to Kubernetes (connected=false)"),
-            Self::CleanUpDisabled => f.write_str("policy cleanup=disabled"),
-            Self::NamespaceUnreadable(Namespace::Host) => f.write_str("the host's database cannot be read"),
-            Self::NamespaceUnreadable(namespace) => write!(f, "the database of {namespace} cannot be read"),
-            Self::InstancesUnreadable(instances) => {
-                let named = |instance: &Instance| format!("{instance} ({})", instance.namespace);
-                let named: BTreeSet<String> = instances.iter().map(named).collect();
-                write!(f, "the databases that say how they stand cannot be read: {}", list(&named))
-            }
-            Self::LatestNotInspected(image) => {
-                write!(f, "image {}, which latest names, has not been inspected yet", image.short())
-            }
-            Self::ContainerStateUnknown(container) => {
-                write!(f, "container {} is in a state that is not known", container.short())
-            }
-            Self::MemoryUnsaved => f.write_str("the memory cannot be saved; the log says why"),
-        }
-    }
-}
-
-impl Serialize for Reason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }

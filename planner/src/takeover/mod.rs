@@ -3,12 +3,17 @@
 pub(crate) mod identity;
 pub(crate) mod instances;
 
+use derive_more::From;
+
 use crate::domain::{Age, Base, ContainerId, Instance, Namespace, Value, Version};
-use crate::report::{Ended, Reason};
+use crate::report::{Ended, Incomplete, LocalReason, Unknown};
 use crate::snapshot::Policy;
 use crate::snapshot::index::Index;
-use crate::snapshot::{Command, Container, ContainerStatus, NamedContainer, Owner, RemoteState, Snapshot};
-use crate::snapshot::{Ending, Failure, GroupMemory, InstanceMemory, Memory, Now, Takeover};
+use crate::snapshot::{
+    Command, Container, ContainerDetails, ContainerStatus, NamedContainer, Owner, RemoteState, Snapshot,
+};
+use crate::snapshot::{Ending, Failure, GroupMemory, InstanceMemory, Memory, Now, Promotion, Takeover};
+use identity::Found;
 use instances::InstanceRows;
 
 /// What the rows and the engine say of an instance that is not decided with others yet.
@@ -17,7 +22,7 @@ pub(crate) struct InstanceStatus<'a> {
     /// The instance and its rows.
     pub(crate) rows: InstanceRows<'a>,
     /// Its image name.
-    pub(crate) base: Result<Base, Reason>,
+    pub(crate) base: Result<Base, Incomplete>,
     /// The namespace whose database would say how it stands, and cannot be read.
     pub(crate) unreadable: Option<Namespace>,
     /// Who is to own it, as far as known.
@@ -34,31 +39,69 @@ pub(crate) struct InstanceStatus<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum TakeoverStatus {
     /// systemd runs it.
-    Local(Reason),
+    Local(LocalReason),
     /// A takeover stands.
-    Stands {
-        /// The takeover that is in effect: this container since this start.
-        takeover: Takeover,
-        /// How long it has stood.
-        age: Age,
-        /// Whether that is `stable_time`.
-        is_stable: bool,
-        /// Whether it began with this look.
-        has_begun: bool,
-    },
+    Stands(StandingTakeover),
     /// None stands, for this reason.
-    No(Reason),
+    No(Incomplete),
     /// It cannot be said; what was so is taken to be so still, and nothing is done.
-    Unknown(Reason),
+    Unknown(Unknown),
+}
+
+/// A takeover that stands.
+#[derive(Clone, Debug)]
+pub(crate) struct StandingTakeover {
+    /// The takeover that is in effect: this container since this start.
+    pub(crate) takeover: Takeover,
+    /// How long it has stood.
+    pub(crate) age: Age,
+    /// Whether that is `stable_time`, or an operator has said that it is good.
+    pub(crate) is_stable: bool,
+    /// Whether this decision is the first to find it.
+    pub(crate) has_begun: bool,
+}
+
+/// Why no takeover is found to stand.
+#[derive(Clone, Debug, From)]
+pub(crate) enum NoTakeover {
+    /// It lacks this.
+    Incomplete(Incomplete),
+    /// Whether it lacks something cannot be told.
+    Unknown(Unknown),
+}
+
+impl From<NoTakeover> for TakeoverStatus {
+    fn from(no: NoTakeover) -> Self {
+        match no {
+            NoTakeover::Incomplete(reason) => Self::No(reason),
+            NoTakeover::Unknown(reason) => Self::Unknown(reason),
+        }
+    }
 }
 
 impl InstanceStatus<'_> {
-    /// The takeover that stands, its age, and whether it is stable.
-    pub(crate) fn takeover(&self) -> Option<(&Takeover, Age, bool)> {
+    /// The takeover that stands.
+    pub(crate) fn standing(&self) -> Option<&StandingTakeover> {
         match &self.takeover_status {
-            TakeoverStatus::Stands { takeover, age, is_stable, .. } => Some((takeover, *age, *is_stable)),
+            TakeoverStatus::Stands(standing) => Some(standing),
             _ => None,
         }
+    }
+
+    /// The same, without what is known of its age.
+    pub(crate) fn takeover(&self) -> Option<&Takeover> {
+        self.standing().map(|standing| &standing.takeover)
+    }
+
+    /// Whether `promotion` was for the takeover that stands.
+    pub(crate) fn is_covered_by(&self, promotion: Option<&Promotion>) -> bool {
+        let key = promotion.and_then(|promotion| promotion.takeovers.get(&self.rows.instance));
+        self.takeover().is_some_and(|takeover| key == Some(&takeover.key()))
+    }
+
+    /// Whether Kubernetes is to own it.
+    pub(crate) fn is_kube(&self) -> bool {
+        self.set_owner == Some(Owner::Kube)
     }
 
     /// The takeover that stands, or that is taken to stand still as long as nothing is known of it.
@@ -85,23 +128,20 @@ pub(crate) fn assess<'a>(
     let stable_time = policy.of(&rows.instance.feature).stable_time;
 
     let takeover_status = match (unreadable, &set_owner) {
-        (Some(namespace), _) => TakeoverStatus::Unknown(Reason::NamespaceUnreadable(namespace)),
-        (None, Value::Is(Owner::Local)) => TakeoverStatus::Local(Reason::OwnerIsLocal),
-        (None, Value::Is(Owner::None)) => TakeoverStatus::No(Reason::OwnerUnknown),
+        (Some(namespace), _) => TakeoverStatus::Unknown(Unknown::Namespace(namespace)),
+        (None, Value::Is(Owner::Local)) => TakeoverStatus::Local(LocalReason::Owner),
+        (None, Value::Is(Owner::None)) => TakeoverStatus::No(Incomplete::OwnerUnknown),
         (None, Value::Invalid(value)) => {
-            TakeoverStatus::No(Reason::Refused { field: "set_owner", value: value.clone() })
+            TakeoverStatus::No(Incomplete::Refused { field: "set_owner", value: value.clone() })
         }
         _ if runs_locally(&rows) => TakeoverStatus::Local(runs_locally_reason(&rows, base.as_ref().ok(), index)),
-        (None, Value::Absent) => TakeoverStatus::No(Reason::OwnerUnknown),
+        (None, Value::Absent) => TakeoverStatus::No(Incomplete::OwnerUnknown),
         (None, Value::Is(Owner::Kube)) => match complete(&rows, &container, &base, index, memory) {
             Ok(seen) => {
                 let group = base.as_ref().ok().and_then(|base| memory.groups.get(base));
-                stand(&rows, seen, remembered, group, index.snapshot, stable_time, now)
+                TakeoverStatus::Stands(stand(&rows, seen, remembered, group, index.snapshot, stable_time, now))
             }
-            Err(reason @ (Reason::NotInspected(_) | Reason::ContainerStateUnknown(_))) => {
-                TakeoverStatus::Unknown(reason)
-            }
-            Err(reason) => TakeoverStatus::No(reason),
+            Err(reason) => reason.into(),
         },
     };
 
@@ -122,9 +162,9 @@ fn runs_locally(rows: &InstanceRows<'_>) -> bool {
         && matches!(rows.state.remote_state, Value::Absent | Value::Is(RemoteState::None))
 }
 
-fn runs_locally_reason(rows: &InstanceRows<'_>, base: Option<&Base>, index: &Index<'_>) -> Reason {
-    identity::running_beside(&rows.instance, base, index).map_or(Reason::RunsLocally, |(id, container)| {
-        Reason::RunsLocallyBesideKube(*id, identity::reported_version(container, index).cloned())
+fn runs_locally_reason(rows: &InstanceRows<'_>, base: Option<&Base>, index: &Index<'_>) -> LocalReason {
+    identity::running_beside(&rows.instance, base, index).map_or(LocalReason::Runs, |(id, container)| {
+        LocalReason::RunsBesideKube(*id, identity::reported_version(container, index).cloned())
     })
 }
 
@@ -132,55 +172,56 @@ fn runs_locally_reason(rows: &InstanceRows<'_>, base: Option<&Base>, index: &Ind
 struct Complete<'a> {
     id: &'a ContainerId,
     container: &'a Container,
+    details: &'a ContainerDetails,
     version: Version,
 }
 
 /// Checks everything a takeover asks for, in the order in which a person would.
 fn complete<'a>(
     rows: &InstanceRows<'_>,
-    container: &Result<(&'a ContainerId, &'a Container), Reason>,
-    base: &Result<Base, Reason>,
+    container: &Found<'a>,
+    base: &Result<Base, Incomplete>,
     index: &Index<'a>,
     memory: &Memory,
-) -> Result<Complete<'a>, Reason> {
+) -> Result<Complete<'a>, NoTakeover> {
     let state = &rows.state;
     refuse("current_owner", &state.current_owner)?;
     refuse("remote_state", &state.remote_state)?;
     refuse("container_version", &state.container_version)?;
     if !state.current_owner.is(&Owner::Kube) {
-        return Err(Reason::CurrentOwner(state.current_owner.get().copied()));
+        return Err(Incomplete::CurrentOwner(state.current_owner.get().copied()).into());
     }
     if !state.remote_state.is(&RemoteState::Running) {
-        return Err(Reason::RemoteState(state.remote_state.get().copied()));
+        return Err(Incomplete::RemoteState(state.remote_state.get().copied()).into());
     }
     let (id, container) = container.clone()?;
     let base = base.clone()?;
     let image = index.snapshot.images.get(&container.image);
     let known = memory.groups.get(&base).is_some_and(|group| group.images.contains_key(&container.image));
     if !known && image.is_none_or(|image| image.references_of(&base).next().is_none()) {
-        return Err(Reason::Stranger(*id, base));
+        return Err(Incomplete::ForeignImage(*id, base).into());
     }
     match container.status {
         ContainerStatus::Running => {}
-        ContainerStatus::Unknown => return Err(Reason::ContainerStateUnknown(*id)),
+        ContainerStatus::Unknown => return Err(Unknown::ContainerState(*id).into()),
         ContainerStatus::Paused | ContainerStatus::Restarting | ContainerStatus::Stopped => {
-            return Err(Reason::ContainerNotRunning(*id));
+            return Err(Incomplete::ContainerNotRunning(*id).into());
         }
     }
-    let details = container.details.as_ref().ok_or(Reason::NotInspected(*id))?;
+    let details = container.details.as_ref().ok_or(Unknown::NotInspected(*id))?;
     if !identity::is_read(container, index) {
-        return Err(Reason::NotInspected(*id));
+        return Err(Unknown::NotInspected(*id).into());
     }
     if details.unhealthy {
-        return Err(Reason::Unhealthy(*id));
+        return Err(Incomplete::Unhealthy(*id).into());
     }
     let version = version_of(rows, container, &base, index)?;
-    Ok(Complete { id, container, version })
+    Ok(Complete { id, container, details, version })
 }
 
-fn refuse<T>(field: &'static str, value: &Value<T>) -> Result<(), Reason> {
+fn refuse<T>(field: &'static str, value: &Value<T>) -> Result<(), Incomplete> {
     match value {
-        Value::Invalid(value) => Err(Reason::Refused { field, value: value.clone() }),
+        Value::Invalid(value) => Err(Incomplete::Refused { field, value: value.clone() }),
         Value::Absent | Value::Is(_) => Ok(()),
     }
 }
@@ -191,12 +232,12 @@ fn version_of(
     container: &Container,
     base: &Base,
     index: &Index<'_>,
-) -> Result<Version, Reason> {
+) -> Result<Version, Incomplete> {
     let row = rows.state.container_version.get();
     if let Some(reported) = identity::reported_version(container, index) {
         return match row {
             Some(row) if row != reported => {
-                Err(Reason::VersionsDiffer { row: row.clone(), container: reported.clone() })
+                Err(Incomplete::VersionsDiffer { row: row.clone(), container: reported.clone() })
             }
             _ => Ok(reported.clone()),
         };
@@ -209,7 +250,7 @@ fn version_of(
         .filter_map(|reference| reference.tag())
         .collect();
     let fitting = tags.iter().find(|tag| Some(**tag) == row).or_else(|| tags.first()).copied();
-    fitting.or(row).cloned().ok_or(Reason::VersionUnknown)
+    fitting.or(row).cloned().ok_or(Incomplete::VersionUnknown)
 }
 
 /// The takeover that stands: the remembered one if nothing interrupted it, else a new one.
@@ -221,8 +262,8 @@ fn stand(
     snapshot: &Snapshot,
     stable_time: Age,
     now: &Now,
-) -> TakeoverStatus {
-    let Some(details) = &seen.container.details else { return TakeoverStatus::No(Reason::NotInspected(*seen.id)) };
+) -> StandingTakeover {
+    let details = seen.details;
     let continued = remembered.and_then(|memory| memory.takeover.as_ref()).filter(|takeover| {
         takeover.container == *seen.id
             && takeover.started_at == details.started_at
@@ -243,7 +284,7 @@ fn stand(
     let is_requested = snapshot.commands.get(&rows.instance.feature) == Some(&Command::Promote);
     let approved = group.and_then(|group| group.approved.get(&rows.instance));
     let is_approved = is_requested || approved.is_some_and(|key| *key == takeover.key());
-    TakeoverStatus::Stands { is_stable: age >= stable_time || is_approved, takeover, age, has_begun }
+    StandingTakeover { is_stable: age >= stable_time || is_approved, takeover, age, has_begun }
 }
 
 /// A remembered takeover that this look finds ended before it was stable.
@@ -257,10 +298,10 @@ fn ended(
 ) -> Option<Ended> {
     let takeover = remembered?.takeover.as_ref()?;
     let goes_on = match takeover_status {
-        TakeoverStatus::Stands { has_begun, .. } => !has_begun,
+        TakeoverStatus::Stands(standing) => !standing.has_begun,
         TakeoverStatus::Unknown(_) => true,
         // Asking for local is no failure of the version; nor is a change under way, which says waiting.
-        TakeoverStatus::Local(Reason::OwnerIsLocal) | TakeoverStatus::No(Reason::VersionsDiffer { .. }) => true,
+        TakeoverStatus::Local(LocalReason::Owner) | TakeoverStatus::No(Incomplete::VersionsDiffer { .. }) => true,
         TakeoverStatus::Local(_) | TakeoverStatus::No(_) => false,
     };
     let after = now.takeover(&takeover.mark(&rows.instance));
@@ -300,8 +341,8 @@ fn ending(
         }
     }
     match takeover_status {
-        TakeoverStatus::Stands { takeover: new, .. } if new.container != takeover.container => Ending::Replaced,
-        TakeoverStatus::Stands { .. } => Ending::VersionChanged,
+        TakeoverStatus::Stands(new) if new.takeover.container != takeover.container => Ending::Replaced,
+        TakeoverStatus::Stands(_) => Ending::VersionChanged,
         _ if !rows.state.current_owner.is(&Owner::Kube) => Ending::OwnerChanged,
         _ if !rows.state.remote_state.is(&RemoteState::Running) => {
             Ending::RemoteState(rows.state.remote_state.get().copied())
@@ -329,8 +370,8 @@ fn remember(
         |ended: &Ended| Failure { version: ended.version.clone(), image: ended.image, ending: ended.ending.clone() };
     match takeover_status {
         TakeoverStatus::Local(_) => InstanceMemory { set_owner, ..InstanceMemory::default() },
-        TakeoverStatus::Stands { takeover, .. } => {
-            InstanceMemory { set_owner, takeover: Some(takeover.clone()), ..InstanceMemory::default() }
+        TakeoverStatus::Stands(standing) => {
+            InstanceMemory { set_owner, takeover: Some(standing.takeover.clone()), ..InstanceMemory::default() }
         }
         TakeoverStatus::No(_) => InstanceMemory {
             set_owner,

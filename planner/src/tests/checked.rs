@@ -41,7 +41,7 @@ fn a_group_whose_plan_would_break_a_promise_is_stopped_and_no_other() {
     let told = &decision.report.instances[&on_host("telemetry")];
     assert_eq!(
         (told.stability, &told.reason),
-        (Stability::Error, &Reason::Violation(violations[&base(BASE)].to_string()))
+        (Stability::Error, &Reason::Held(Gate::Violation(violations[&base(BASE)].to_string())))
     );
     assert_eq!(decision.report.instances[&on_host("snmp")].stability, Stability::Observing);
     assert_eq!(decision.memory.groups[&base(BASE)].intention, None, "nothing is about to be");
@@ -74,7 +74,11 @@ fn nothing_is_done_about_a_stopped_group() {
         let decision = switch.reconcile();
         assert_eq!(decision.plan.groups.get(&base(BASE)), None, "{what}");
         let told = &decision.report.instances[&on_host("telemetry")];
-        assert_eq!((told.stability, &told.reason), (Stability::Error, &Reason::Violation("it would".into())), "{what}");
+        assert_eq!(
+            (told.stability, &told.reason),
+            (Stability::Error, &Reason::Held(Gate::Violation("it would".into()))),
+            "{what}"
+        );
         let group = &decision.report.groups[&base(BASE)];
         assert_eq!(group.command.is_some(), !switch.snapshot.commands.is_empty(), "{what}");
         assert!(group.command.iter().all(|it| matches!(it, CommandResult::Refused(_))), "{what}: {group:?}");

@@ -229,7 +229,7 @@ fn without_a_standing_promoted_takeover_nothing_is_removed() {
     switch.stop(&container);
     let decision = switch.reconcile();
     assert!(decision.plan.is_empty());
-    assert_eq!(decision.report.groups[&base(BASE)].clean_up_waits, Some(Reason::NothingPromoted));
+    assert_eq!(decision.report.groups[&base(BASE)].clean_up_waits, Some(Gate::NothingPromoted));
 }
 
 #[test]

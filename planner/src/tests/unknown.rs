@@ -209,13 +209,13 @@ fn an_absent_configuration_row_holds_back_the_clean_up_and_latest_too() {
         let decision = switch.reconcile();
         assert!(decision.plan.is_empty(), "{}", switch.text(&decision));
         let group = &decision.report.groups[&base(BASE)];
-        assert_eq!(group.clean_up_waits, Some(Reason::ConfigurationAbsent));
+        assert_eq!(group.clean_up_waits, Some(Gate::ConfigurationAbsent));
         switch.wait(1000);
     }
     switch.snapshot.commands = [(feature("telemetry"), Command::Rollback { from: None })].into();
     assert_eq!(
         switch.reconcile().report.groups[&base(BASE)].command,
-        Some(CommandResult::Refused(Reason::ConfigurationAbsent)),
+        Some(CommandResult::Refused(Gate::ConfigurationAbsent.into())),
     );
     switch.snapshot.commands.clear();
     switch.snapshot.configuration = whole.snapshot.configuration;

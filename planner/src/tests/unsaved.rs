@@ -50,7 +50,7 @@ fn orders_are_refused() {
         assert!(decision.plan.is_empty(), "{}", switch.text(&decision));
         assert_eq!(
             decision.report.groups[&base(BASE)].command,
-            Some(CommandResult::Refused(Reason::MemoryUnsaved)),
+            Some(CommandResult::Refused(Gate::MemoryUnsaved.into())),
             "{command:?}"
         );
         assert_eq!(decision.memory.groups[&base(BASE)].approved, [].into());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Check, Finding};
 use crate::domain::{Instance, Namespace, Value, Version};
-use crate::planner::{FeatureState, NamedContainer, Owner, Reason, RowKey};
+use crate::planner::{FeatureState, LocalReason, NamedContainer, Owner, Reason, RowKey};
 
 /// Judges `container_id` of the features that kube owns.
 ///
@@ -59,7 +59,7 @@ pub(super) fn judge_local_reports<'a>(
     let check = Check::ReportsLocal;
     let mut findings = Vec::new();
     for (instance, reason) in reasons {
-        let Reason::RunsLocallyBesideKube(container, version) = reason else { continue };
+        let Reason::Local(LocalReason::RunsBesideKube(container, version)) = reason else { continue };
         let container = container.short();
         let shown = version.as_ref().map(|version| format!(" ({version})")).unwrap_or_default();
         let beside = format!("{instance}: kube container {container}{shown} runs beside the local one");
@@ -131,11 +131,11 @@ mod tests {
     fn containers_beside_a_local_one() {
         let id = "1a".repeat(32).parse().unwrap();
         let version = |text: &str| text.parse::<Version>().ok();
-        let beside = |text| Reason::RunsLocallyBesideKube(id, version(text));
+        let beside = |text| Reason::Local(LocalReason::RunsBesideKube(id, version(text)));
         let host = Instance { feature: "bgp".parse().unwrap(), namespace: Namespace::Host };
         let asic = Instance { namespace: Namespace::Asic(1), ..host.clone() };
         for (instance, row, reason, level, said) in [
-            (&host, "bgp", Reason::RunsLocally, Level::Ok, ""),
+            (&host, "bgp", Reason::Local(LocalReason::Runs), Level::Ok, ""),
             (&host, "bgp", beside("1"), Level::Note, "1a1a1a1a1a1a (1) runs beside the local one, of the same version"),
             (&host, "bgp", beside("2"), Level::Warning, "still reported as local"),
             (&host, "bgp", beside(""), Level::Warning, "still reported as local"),
