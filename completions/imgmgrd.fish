@@ -25,13 +25,13 @@ function __fish_imgmgrd_using_subcommand
 end
 
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l config -d 'Settings file [default: /etc/sonic/imgmgrd.toml, which may be missing]' -r -F
-complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l database-config -d 'Where SONiC says where its databases are [default: /var/run/redis/sonic-db/database_config.json] [env: IMGMGRD__REDIS__DATABASE_CONFIG]' -r -F
-complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l database-global -d 'The same for the ASICs of a multi-ASIC switch [default: /var/run/redis/sonic-db/database_global.json] [env: IMGMGRD__REDIS__DATABASE_GLOBAL]' -r -F
-complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l engine-host -d 'Docker engine, as unix://PATH or tcp://HOST:PORT [default: DOCKER_HOST, else unix:///var/run/docker.sock] [env: IMGMGRD__ENGINE__HOST]' -r -f
-complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l state-dir -d 'Where the agent keeps what it remembers [default: /var/lib/imgmgrd] [env: IMGMGRD__PATHS__STATE_DIR]' -r -f -a "(__fish_complete_directories)"
-complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l image-names -d 'Which image a feature is made of [default: /usr/share/sonic/templates/ctr_image_names.json] [env: IMGMGRD__PATHS__IMAGE_NAMES]' -r -F
-complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l remote-ctr-config -d 'Defaults for the policy [default: /etc/sonic/remote_ctr.config.json] [env: IMGMGRD__PATHS__REMOTE_CTR_CONFIG]' -r -F
-complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l packages -d 'What sonic-package-manager installed [default: /var/lib/sonic-package-manager/packages.json] [env: IMGMGRD__PATHS__PACKAGES]' -r -F
+complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l database-config -d 'Where SONiC says where its databases are [env: IMGMGRD__REDIS__DATABASE_CONFIG]' -r -F
+complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l database-global -d 'The same for the ASICs of a multi-ASIC switch [env: IMGMGRD__REDIS__DATABASE_GLOBAL]' -r -F
+complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l engine-host -d 'Docker engine, as unix://PATH or tcp://HOST:PORT; DOCKER_HOST where that is set [env: IMGMGRD__ENGINE__HOST]' -r -F
+complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l state-dir -d 'Where the agent keeps what it remembers [env: IMGMGRD__PATHS__STATE_DIR]' -r -f -a "(__fish_complete_directories)"
+complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l image-names -d 'Which image a feature is made of [env: IMGMGRD__PATHS__IMAGE_NAMES]' -r -F
+complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l remote-ctr-config -d 'Defaults for the policy [env: IMGMGRD__PATHS__REMOTE_CTR_CONFIG]' -r -F
+complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l packages -d 'What sonic-package-manager installed [env: IMGMGRD__PATHS__PACKAGES]' -r -F
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -s V -l version -d 'Print version'
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -f -a "run" -d 'Run the agent'
@@ -43,7 +43,7 @@ complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -f -a "promote" -d 'Make t
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -f -a "rollback" -d 'Make the last version the local latest again'
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -f -a "doctor" -d 'Say whether this switch is fit to run the agent'
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -f -a "completion" -d 'Print the completions of a shell'
-complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand run" -l once -d 'Look, act and publish once, then exit: 0 if nothing is left to do'
+complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand run" -l once -d 'Reconcile once, then exit: 0 if nothing is left to do'
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand status" -l json -d 'Print JSON'
 complete -c imgmgrd -n "__fish_imgmgrd_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'

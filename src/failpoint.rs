@@ -2,7 +2,7 @@
 //!
 //! | place | where |
 //! | --- | --- |
-//! | `before-save`, `after-save` | the memory, saved with each look |
+//! | `before-save`, `after-save` | the memory, saved with each decision |
 //! | `before-step`, `after-step` | each step of a plan, the engine's and Redis's |
 //! | `before-publish`, `after-publish` | the agent's own rows |
 //!
@@ -11,7 +11,7 @@
 //! never arrives; the last two mean something at steps only. Counts select a step: `after-step=2*off->1*return(kill)`
 //! crashes after the third.
 
-/// Before a step is looked at.
+/// Before a step's preconditions are checked.
 pub(crate) const BEFORE_STEP: &str = "before-step";
 
 /// After a step was carried out.

@@ -2,7 +2,7 @@
 //!
 //! They are for those who write programs against the agent, and are no part of it: the files in `schema/` are made of
 //! them by `make generate`. The rows are maps of strings in Redis and in the agent, so their types are here, and tests hold
-//! them to what is really read and written.
+//! them to what is actually read and written.
 
 mod config;
 pub(crate) mod generator;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use imgmgrd_planner::controller::{Controller, EngineSnapshot, Pauses, ReadRequest};
 use imgmgrd_planner::domain::{Base, Feature, Instance, Version};
-use imgmgrd_planner::{Command, Mark, Memory, Stability, Step};
+use imgmgrd_planner::{Command, Memory, Stability, Stamps, Step};
 
 const PAUSES: Pauses = Pauses { promotion: Duration::from_secs(60), clean_up: Duration::from_secs(60) };
 
@@ -47,7 +47,7 @@ pub struct Disk {
     /// The memory.
     pub memory: Memory,
     /// When its marks were made.
-    pub stamps: BTreeMap<Mark, Duration>,
+    pub stamps: Stamps,
 }
 
 impl Disk {

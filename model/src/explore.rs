@@ -227,8 +227,8 @@ impl Exploration {
     }
 
     /// The agent dies: in the end that must make no difference. Where the world has moved on since what is under way was
-    /// asked for, an agent that goes on may come to something else than one that looks again, dead or alive; so what
-    /// counts there is what comes of looking again.
+    /// asked for, an agent that goes on may come to something else than one that starts again, dead or alive; so what
+    /// counts there is what comes of starting again.
     fn crash(&self, state: &mut State, how: &Doing) -> bool {
         let mut alive = state.clone();
         if alive.site.agent.is_late {

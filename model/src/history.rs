@@ -1,4 +1,4 @@
-//! What really happened, as far as the promises depend on it, told by what became of the switch and not by what the
+//! What happened, as far as the promises depend on it, told by what became of the switch and not by what the
 //! agent believes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +10,10 @@ use imgmgrd_planner::{Command, ContainerStatus, NamedContainer, Owner, RemoteSta
 use crate::bounds::Offer;
 use crate::site::{OLD, Site, TICK};
 
-/// What really happened.
+/// What happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct History {
-    /// The agent has made this image `latest`, and no look has seen it yet: if somebody moves it before, nobody can know.
+    /// The agent has made this image `latest`, and no decision has seen it yet: if somebody moves it before, nobody can know.
     pub tagged: BTreeMap<Base, ImageId>,
     /// What the agent has promoted, or an operator rolled back to.
     pub promoted: BTreeMap<Base, ImageId>,
@@ -23,7 +23,7 @@ pub struct History {
     pub rolled_back: BTreeMap<Base, BTreeSet<ImageId>>,
     /// What was promoted last is what an operator rolled back to.
     pub is_rollback: BTreeSet<Base>,
-    /// Seconds since a look found that an instance's takeover does not stand; none if that is longer ago than matters.
+    /// Seconds since a decision found that an instance's takeover does not stand; none if that is longer ago than matters.
     pub doubted: BTreeMap<Instance, u64>,
     /// The takeovers that an operator has said to be good.
     pub approved: BTreeMap<Instance, (ContainerId, StartedAt)>,

@@ -3,12 +3,12 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`scenario`], [`scenarios`], [`bounds`] | which switch, which actors, and how often each may act |
-//! | [`state`], [`site`] | a state: the switch, where each actor is, what really happened, what may still happen |
+//! | [`state`], [`site`] | a state: the switch, where each actor is, what happened, what may still happen |
 //! | [`action`] | one thing that an actor does: one write, one call |
 //! | `actors` | the kubelet, the container scripts, systemd, operators, the databases; and what they do next |
 //! | [`agent`], [`driver`] | the agent: the real controller, and what turns its effects into calls |
 //! | [`conduct`] | where a bug can be put in |
-//! | [`history`], [`property`], [`properties`] | what really happened, and the properties judged by it |
+//! | [`history`], [`property`], [`properties`] | what happened, and the properties judged by it |
 //! | [`quiet`] | liveness: what the agent alone makes of a state |
 //! | [`explore`] | the model for stateright, and what an exploration found |
 //! | [`trace`] | a counterexample in words |

@@ -249,7 +249,7 @@ pub(crate) fn judge_answers(
 }
 
 /// Promise 4: every instance that is up and to be owned by kube has run this image for `stable_time`, and stood at every
-/// look meanwhile, unless an operator says that it is good; and no operator rolled back from it.
+/// decision meanwhile, unless an operator says that it is good; and no operator rolled back from it.
 fn proven(
     base: &Base,
     image: ImageId,
@@ -287,7 +287,7 @@ fn proven(
             format!("{label} is to be promoted, and {name} has not run it long enough")
         })?;
         ensure(is_approved || !history.doubted.contains_key(instance), Promise::Proven, || {
-            format!("{label} is to be promoted, and a look not long ago has seen {name} not stand")
+            format!("{label} is to be promoted, and a decision not long ago has seen {name} not stand")
         })?;
     }
     Ok(())

@@ -21,7 +21,7 @@ use crate::property::{Broken, Promise};
 use crate::site::{OLD, Site, TICK};
 
 /// Within so many wakes and lists the agent has to be at rest, deadlines included.
-pub const LOOKS: usize = 40;
+pub const DECISIONS: usize = 40;
 
 /// What stays wrong in a quiet world.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,7 +66,7 @@ impl Outcomes {
         if let Some(known) = self.get(start) {
             return known;
         }
-        let (mut walked, mut looks) = (vec![start], 0);
+        let (mut walked, mut decisions) = (vec![start], 0);
         let mut came = play(&mut here, conduct, |turn| {
             // What was read ahead comes first, and is all if nobody else has done anything since.
             let (is_ahead, is_late) = turn.is_ahead();
@@ -92,8 +92,8 @@ impl Outcomes {
                 Some(came) => came,
                 None => break rests(&here, unrest(&here, stays, conduct, instances)),
             };
-            looks += usize::from(here.agent.steps.is_empty());
-            if looks > LOOKS {
+            decisions += usize::from(here.agent.steps.is_empty());
+            if decisions > DECISIONS {
                 // What cannot be remedied is tried again and again.
                 let is_tried = stays.faults && here.agent.disk_is_full;
                 let endless = broken(Promise::Rest, "there is always something left to do, or to wait for");
@@ -225,7 +225,7 @@ fn restless(site: &Site, conduct: &dyn Conduct) -> Option<String> {
     if !later.agent.is_idle() || !later.agent.controller.plan().is_empty() {
         return Some("nobody wakes it for what is left to do".to_owned());
     }
-    (*later.agent.controller.memory() != memory).then(|| "a further look changes the memory".to_owned())
+    (*later.agent.controller.memory() != memory).then(|| "a further decision changes the memory".to_owned())
 }
 
 /// A group whose promotion is due by what is there and what the agent has seen, and that neither hangs nor has failed.

@@ -20,7 +20,7 @@ pub struct State {
     pub lives: Vec<Life>,
     /// Where `config reload` is.
     pub reload: Reload,
-    /// What really happened, as far as the promises depend on it.
+    /// What happened, as far as the promises depend on it.
     pub history: History,
     /// What may still happen.
     pub left: Left,

@@ -24,7 +24,7 @@ impl Plan {
     }
 }
 
-/// Steps that belong together: when one cannot be done, the rest of the action is left for the next look.
+/// Steps that belong together: when one cannot be done, the rest of the action is left for the next decision.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Action {
     /// What it is for.
@@ -174,7 +174,7 @@ pub enum StepOutcome {
     InUse,
     /// The world is not what the plan was made from, and why: nothing was changed, and a new plan is due.
     Changed(String),
-    /// It failed, and why: it may be done or not, which the next look tells.
+    /// It failed, and why: it may be done or not, which the next reading tells.
     Failed(String),
 }
 

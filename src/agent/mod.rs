@@ -1,4 +1,4 @@
-//! The agent: observe, decide, act, publish, and look again when something changes.
+//! The agent: observe, decide, act, publish, and reconcile again when something changes.
 //!
 //! ```text
 //! Redis ──┐                                  ┌─> engine (steps, one by one)

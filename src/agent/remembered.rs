@@ -4,7 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use crate::planner::{Mark, Memory, Now};
-use crate::store::{self, Stamps, Store};
+use crate::planner::Stamps;
+use crate::store::{self, Store};
 
 /// The memory and its stamps, in the process and on the disk.
 #[derive(Debug)]

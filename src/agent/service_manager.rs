@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::planner::Report;
 
-/// What is left of the start's time is told again this often until the first look is published, however long Redis or
+/// What is left of the start's time is told again this often until the first report is published, however long Redis or
 /// the engine are unreachable: the start fails when the loop hangs, not when it waits.
 const START_PING: Duration = Duration::from_secs(30);
 /// How much time each of these gives. It is longer than anything that the loop waits for.
@@ -58,7 +58,7 @@ impl ServiceManager {
         self.ping_at = pause.map(|pause| Instant::now() + pause);
     }
 
-    /// A look was published: the service is ready, if it was not, and this is how it stands.
+    /// A report was published: the service is ready, if it was not, and this is its status.
     pub(super) fn published(&mut self, report: &Report, is_engine_there: bool) {
         if !self.is_there {
             return;

@@ -1,7 +1,7 @@
 //! `imgmgrd doctor`: is this switch fit to run the agent, and what to do where it is not.
 //!
 //! Gathering ([`seen`]) and judging are apart: the judges are pure functions from facts to findings. Whatever fails is a
-//! finding and hides no other; every look has a deadline; nothing on the switch is changed, not even for a moment.
+//! finding and hides no other; every check has a deadline; nothing on the switch is changed, not even for a moment.
 //!
 //! | module | idea |
 //! | --- | --- |
@@ -65,7 +65,7 @@ impl Doctor {
     }
 }
 
-/// Looks at everything and judges it.
+/// Examines everything and judges it.
 async fn examine(settings: &Settings, places: &Places) -> Vec<Finding> {
     let seen = Seen::take(settings, places).await;
     let mut findings = of_databases(&seen);
@@ -137,7 +137,7 @@ async fn of_disk(seen: &Seen, settings: &Settings, places: &Places) -> Vec<Findi
             .into();
     }
     let (data_root, places) = (version.data_root.clone(), places.clone());
-    match within_deadline(move || disk::look(&data_root, &places)).await {
+    match within_deadline(move || disk::examine(&data_root, &places)).await {
         Some(facts) => disk::judge(&facts, seen.on_engine().map(|_| feature_images(seen))),
         None => checks.map(|check| overdue(check, &version.data_root)).into(),
     }
@@ -218,7 +218,7 @@ fn count(findings: &[Finding], level: Level) -> usize {
 
 /// The findings as a table, and what they come to.
 fn render(findings: &[Finding]) -> String {
-    let mut table = table::table(&["LEVEL", "CHECK", "FOUND", "MEND"]);
+    let mut table = table::table(&["LEVEL", "CHECK", "FOUND", "REMEDY"]);
     for finding in findings {
         let level = Cell::new(finding.level);
         let level = match finding.level {

@@ -35,11 +35,11 @@ pub(super) struct Image {
 
 /// The images of the groups in `bases`, all if none is named.
 #[must_use]
-pub(super) fn images(look: &ReadOnce, bases: Option<&[Base]>) -> Vec<Image> {
-    of_bases(look, bases)
+pub(super) fn images(read: &ReadOnce, bases: Option<&[Base]>) -> Vec<Image> {
+    of_bases(read, bases)
         .map(|(base, id, found, retention)| Image {
             image: base.to_string(),
-            features: super::features_of(&look.decision.report, base),
+            features: super::features_of(&read.decision.report, base),
             image_id: id.to_string(),
             version: found.version_in(base).map(ToString::to_string),
             references: found.references_of(base).map(ToString::to_string).collect(),
@@ -52,16 +52,16 @@ pub(super) fn images(look: &ReadOnce, bases: Option<&[Base]>) -> Vec<Image> {
 
 /// The images, each with what is on the disk and what becomes of it.
 fn of_bases<'a>(
-    look: &'a ReadOnce,
+    read: &'a ReadOnce,
     bases: Option<&'a [Base]>,
 ) -> impl Iterator<Item = (&'a Base, &'a ImageId, &'a planner::Image, &'a Retention)> {
-    look.decision
+    read.decision
         .report
         .groups
         .iter()
         .filter(move |(base, _)| bases.is_none_or(|bases| bases.contains(base)))
         .flat_map(|(base, group)| group.images.iter().map(move |(id, retention)| (base, id, retention)))
-        .filter_map(|(base, id, retention)| Some((base, id, look.images.get(id)?, retention)))
+        .filter_map(|(base, id, retention)| Some((base, id, read.images.get(id)?, retention)))
 }
 
 fn because(retention: &Retention) -> Vec<String> {
@@ -73,16 +73,16 @@ fn because(retention: &Retention) -> Vec<String> {
 
 /// The images as a table.
 #[must_use]
-pub(super) fn render(look: &ReadOnce, bases: Option<&[Base]>) -> String {
+pub(super) fn render(read: &ReadOnce, bases: Option<&[Base]>) -> String {
     let mut table = table::table(&["FEATURE", "VERSION", "IMAGE ID", "SIZE", "REFERENCES", "KEPT", "BECAUSE"]);
-    for (base, id, found, retention) in of_bases(look, bases) {
+    for (base, id, found, retention) in of_bases(read, bases) {
         let word = match retention {
             Retention::Kept(_) => Cell::new("kept"),
             Retention::Removed(_) => Cell::new("removed").fg(Color::Yellow),
         };
         let references: Vec<String> = found.references_of(base).map(shortened).collect();
         table.add_row([
-            Cell::new(super::features_of(&look.decision.report, base).join(", ")),
+            Cell::new(super::features_of(&read.decision.report, base).join(", ")),
             Cell::new(table::optional(found.version_in(base))),
             Cell::new(id.short()),
             Cell::new(table::size(found.size)),

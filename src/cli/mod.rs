@@ -65,10 +65,10 @@ enum Subcommands {
 enum OnSwitch {
     /// Run the agent
     ///
-    /// It looks, decides, acts and publishes whenever something changes, until SIGTERM or SIGINT. SIGHUP reads settings
+    /// It observes, decides, acts and publishes whenever something changes, until SIGTERM or SIGINT. SIGHUP reads settings
     /// and files again. One agent runs on a switch: a second one refuses to start.
     Run {
-        /// Look, act and publish once, then exit: 0 if nothing is left to do
+        /// Reconcile once, then exit: 0 if nothing is left to do
         #[arg(long)]
         once: bool,
     },
@@ -221,20 +221,20 @@ impl OnSwitch {
                 Ok(String::new())
             }
             Self::Status(selection) => {
-                let look = selection.look(settings, &runtime)?;
-                let (report, feature) = (&look.decision.report, selection.known(&look)?);
+                let read = selection.read(settings, &runtime)?;
+                let (report, feature) = (&read.decision.report, selection.known(&read)?);
                 let feature = feature.as_ref();
                 selection.answer(|| status::statuses(report, feature), || status::render(report, feature))
             }
             Self::Images(selection) => {
-                let look = selection.look(settings, &runtime)?;
-                let bases = selection.bases(&look)?;
+                let read = selection.read(settings, &runtime)?;
+                let bases = selection.bases(&read)?;
                 let bases = bases.as_deref();
-                selection.answer(|| images::images(&look, bases), || images::render(&look, bases))
+                selection.answer(|| images::images(&read, bases), || images::render(&read, bases))
             }
             Self::Plan(selection) => {
-                let look = selection.look(settings, &runtime)?;
-                let (Decision { plan, report, .. }, bases) = (&look.decision, selection.bases(&look)?);
+                let read = selection.read(settings, &runtime)?;
+                let (Decision { plan, report, .. }, bases) = (&read.decision, selection.bases(&read)?);
                 let bases = bases.as_deref();
                 selection.answer(|| plan::plans(plan, report, bases), || plan::render(plan, report, bases))
             }
@@ -251,20 +251,20 @@ impl OnSwitch {
 }
 
 impl Selection {
-    fn look(&self, settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<ReadOnce, CommandError> {
+    fn read(&self, settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<ReadOnce, CommandError> {
         drop(Logging::of_command()?);
         Ok(runtime.block_on(ReadOnce::take(settings))?)
     }
 
     /// The feature or instance asked for, if one is.
-    fn known(&self, look: &ReadOnce) -> Result<Option<Feature>, CommandError> {
-        let instances = look.decision.report.instances.keys();
+    fn known(&self, read: &ReadOnce) -> Result<Option<Feature>, CommandError> {
+        let instances = read.decision.report.instances.keys();
         Ok(self.feature.as_deref().map(|name| agent::known(name, instances)).transpose()?)
     }
 
     /// The image names of the feature asked for, if one is.
-    fn bases(&self, look: &ReadOnce) -> Result<Option<Vec<Base>>, CommandError> {
-        Ok(self.known(look)?.map(|feature| bases(&look.decision.report, &feature)))
+    fn bases(&self, read: &ReadOnce) -> Result<Option<Vec<Base>>, CommandError> {
+        Ok(self.known(read)?.map(|feature| bases(&read.decision.report, &feature)))
     }
 
     /// Answers with JSON or with a text for people.

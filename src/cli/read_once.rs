@@ -1,4 +1,4 @@
-//! A look without consequences: the same snapshot and the same decision as the agent's, and nothing saved or done.
+//! Reading without consequences: the same snapshot and the same decision as the agent's, and nothing saved or done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) struct ReadOnce {
 }
 
 impl ReadOnce {
-    /// Looks at everything once.
+    /// Reads everything once.
     pub(super) async fn take(settings: &Settings) -> Result<Self, AgentError> {
         let config = sonic_db::read_config(&settings.redis.database_config, &settings.redis.database_global)?;
         let databases = Databases::connect_once(&config).await?;
@@ -39,7 +39,7 @@ impl ReadOnce {
         let lists = Reader::with_versions(engine, store.versions()).read(&interest).await?;
         (snapshot.images, snapshot.containers) = (lists.images, lists.containers);
 
-        // The agent's memory is as it was left; if it runs, what stands is in there.
+        // The agent's memory is as it was left; if it runs, the takeovers that stand are in there.
         let now = store::ages(&stamps, clock::since_boot());
         let decision = decide(&snapshot, &memory, &rows.policy, &now);
         Ok(Self { decision, images: snapshot.images })

@@ -5,8 +5,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::ValueHint;
-use config::{Config, Environment, File, FileFormat};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
+use config::builder::DefaultState;
+use config::{Config, ConfigBuilder, Environment, File, FileFormat};
 use serde::Deserialize;
 
 use crate::config::files;
@@ -15,6 +17,8 @@ use crate::domain::printable;
 
 /// The file that is read unless `--config` names another.
 pub const DEFAULT_FILE: &str = "/etc/sonic/imgmgrd.toml";
+/// The flag that names another.
+const CONFIG: &str = "config";
 /// What the names of this process's environment variables begin with.
 const PREFIX: &str = "IMGMGRD";
 /// What stands between the prefix, a section and a key. Keys hold single underscores.
@@ -24,67 +28,121 @@ const SEPARATOR: &str = "__";
 /// can be takes a hundred times its size to be read.
 const LARGEST: u64 = 64 << 10;
 
-/// Every key and its default; none where the default depends on the environment.
-const KEYS: [(&str, Option<&str>); 7] = [
-    ("redis.database_config", Some("/var/run/redis/sonic-db/database_config.json")),
-    ("redis.database_global", Some("/var/run/redis/sonic-db/database_global.json")),
-    ("engine.host", None),
-    ("paths.state_dir", Some("/var/lib/imgmgrd")),
-    ("paths.image_names", Some("/usr/share/sonic/templates/ctr_image_names.json")),
-    ("paths.remote_ctr_config", Some("/etc/sonic/remote_ctr.config.json")),
-    ("paths.packages", Some("/var/lib/sonic-package-manager/packages.json")),
-];
-
 /// The heading of the settings in `--help`.
 pub(crate) const SETTINGS: &str = "Settings";
 
-/// The settings that the command line overrides.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = SETTINGS)]
-pub struct Overrides {
-    /// Settings file [default: /etc/sonic/imgmgrd.toml, which may be missing]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: Option<String>,
-    /// Where SONiC says where its databases are [default: /var/run/redis/sonic-db/database_config.json] [env:
-    /// IMGMGRD__REDIS__DATABASE_CONFIG]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub database_config: Option<String>,
-    /// The same for the ASICs of a multi-ASIC switch [default: /var/run/redis/sonic-db/database_global.json] [env:
-    /// IMGMGRD__REDIS__DATABASE_GLOBAL]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub database_global: Option<String>,
-    /// Docker engine, as unix://PATH or tcp://HOST:PORT [default: DOCKER_HOST, else unix:///var/run/docker.sock] [env:
-    /// IMGMGRD__ENGINE__HOST]
-    #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Other)]
-    pub engine_host: Option<String>,
-    /// Where the agent keeps what it remembers [default: /var/lib/imgmgrd] [env: IMGMGRD__PATHS__STATE_DIR]
-    #[arg(long, global = true, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
-    pub state_dir: Option<String>,
-    /// Which image a feature is made of [default: /usr/share/sonic/templates/ctr_image_names.json] [env:
-    /// IMGMGRD__PATHS__IMAGE_NAMES]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub image_names: Option<String>,
-    /// Defaults for the policy [default: /etc/sonic/remote_ctr.config.json] [env: IMGMGRD__PATHS__REMOTE_CTR_CONFIG]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub remote_ctr_config: Option<String>,
-    /// What sonic-package-manager installed [default: /var/lib/sonic-package-manager/packages.json] [env:
-    /// IMGMGRD__PATHS__PACKAGES]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub packages: Option<String>,
+/// Where the process finds things.
+///
+/// Each setting is stated here and nowhere else: its field is the key of the settings file, its id is the whole key, from
+/// which the environment variable's name is made, and its flag, default and help are clap's.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `redis.*`
+    #[command(flatten)]
+    pub redis: RedisSettings,
+    /// `engine.*`
+    #[command(flatten)]
+    pub engine: EngineSettings,
+    /// `paths.*`
+    #[command(flatten)]
+    pub paths: PathSettings,
 }
 
-impl Overrides {
-    /// The overridden keys.
-    fn values(&self) -> [(&'static str, Option<&String>); 7] {
-        [
-            ("redis.database_config", self.database_config.as_ref()),
-            ("redis.database_global", self.database_global.as_ref()),
-            ("engine.host", self.engine_host.as_ref()),
-            ("paths.state_dir", self.state_dir.as_ref()),
-            ("paths.image_names", self.image_names.as_ref()),
-            ("paths.remote_ctr_config", self.remote_ctr_config.as_ref()),
-            ("paths.packages", self.packages.as_ref()),
-        ]
+/// Where the databases are described.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section")]
+pub struct RedisSettings {
+    /// Where SONiC says where its databases are
+    #[arg(id = "redis.database_config", long = "database-config", value_name = "FILE")]
+    #[arg(default_value = "/var/run/redis/sonic-db/database_config.json")]
+    pub database_config: PathBuf,
+    /// The same for the ASICs of a multi-ASIC switch
+    #[arg(id = "redis.database_global", long = "database-global", value_name = "FILE")]
+    #[arg(default_value = "/var/run/redis/sonic-db/database_global.json")]
+    pub database_global: PathBuf,
+}
+
+/// Where the engine is.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section")]
+pub struct EngineSettings {
+    /// Docker engine, as unix://PATH or tcp://HOST:PORT; DOCKER_HOST where that is set
+    #[arg(id = "engine.host", long = "engine-host", value_name = "URL", default_value = EngineHost::DEFAULT)]
+    pub host: EngineHost,
+}
+
+/// Files and directories.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section")]
+pub struct PathSettings {
+    /// Where the agent keeps what it remembers
+    #[arg(id = "paths.state_dir", long = "state-dir", value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
+    #[arg(default_value = "/var/lib/imgmgrd")]
+    pub state_dir: PathBuf,
+    /// Which image a feature is made of
+    #[arg(id = "paths.image_names", long = "image-names", value_name = "FILE")]
+    #[arg(default_value = "/usr/share/sonic/templates/ctr_image_names.json")]
+    pub image_names: PathBuf,
+    /// Defaults for the policy
+    #[arg(id = "paths.remote_ctr_config", long = "remote-ctr-config", value_name = "FILE")]
+    #[arg(default_value = "/etc/sonic/remote_ctr.config.json")]
+    pub remote_ctr_config: PathBuf,
+    /// What sonic-package-manager installed
+    #[arg(id = "paths.packages", long = "packages", value_name = "FILE")]
+    #[arg(default_value = "/var/lib/sonic-package-manager/packages.json")]
+    pub packages: PathBuf,
+}
+
+/// Every setting as clap knows it, by its key.
+fn arguments() -> Vec<Arg> {
+    Settings::augment_args(Command::new("")).get_arguments().cloned().collect()
+}
+
+/// What the command line says of the settings.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// The settings file.
+    pub config: Option<PathBuf>,
+    /// The settings that it overrides: key and value.
+    pub values: Vec<(String, String)>,
+}
+
+impl Args for Overrides {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new(CONFIG).long(CONFIG).value_name("FILE").value_parser(value_parser!(PathBuf));
+        let config = config.value_hint(ValueHint::FilePath);
+        let config = config.help(format!("Settings file [default: {DEFAULT_FILE}, which may be missing]"));
+        let settings = arguments().into_iter().map(|setting| {
+            let variable = variable_of(setting.get_id().as_str());
+            let help = format!("{} [env: {variable}]", setting.get_help().cloned().unwrap_or_default());
+            // What it holds is judged when all sources are merged.
+            let setting = setting.help(help).value_parser(value_parser!(String));
+            if setting.get_value_hint() == ValueHint::Unknown {
+                setting.value_hint(ValueHint::FilePath)
+            } else {
+                setting
+            }
+        });
+        command.args([config].into_iter().chain(settings).map(|arg| arg.global(true).help_heading(SETTINGS)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Overrides {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let is_given = |key: &String| matches.value_source(key) == Some(ValueSource::CommandLine);
+        let given = arguments().into_iter().map(|setting| setting.get_id().to_string()).filter(is_given);
+        let values = given.filter_map(|key| matches.get_one(&key).cloned().map(|value| (key, value))).collect();
+        Ok(Self { config: matches.get_one(CONFIG).cloned(), values })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
@@ -117,88 +175,13 @@ pub enum SettingsError {
     #[error("setting {key}: {problem}")]
     Value {
         /// The key.
-        key: &'static str,
+        key: String,
         /// What is wrong with it.
         problem: String,
     },
     /// The sources do not go together.
     #[error("settings: {0}")]
     Merge(#[from] config::ConfigError),
-}
-
-/// Where the process finds things.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// `redis.*`
-    pub redis: RedisSettings,
-    /// `engine.*`
-    pub engine: EngineSettings,
-    /// `paths.*`
-    pub paths: PathSettings,
-}
-
-/// Where the databases are described.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RedisSettings {
-    /// `database_config.json` of the host.
-    pub database_config: PathBuf,
-    /// `database_global.json`, which only a multi-ASIC switch has.
-    pub database_global: PathBuf,
-}
-
-/// Where the engine is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineSettings {
-    /// Its address.
-    pub host: EngineHost,
-}
-
-/// Files and directories.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathSettings {
-    /// What the agent remembers.
-    pub state_dir: PathBuf,
-    /// `ctr_image_names.json`.
-    pub image_names: PathBuf,
-    /// `remote_ctr.config.json`.
-    pub remote_ctr_config: PathBuf,
-    /// `packages.json`.
-    pub packages: PathBuf,
-}
-
-/// One source, as it is: any key may be missing.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only its shape matters: the values are taken from the merged settings")]
-struct Raw {
-    redis: Option<RawRedis>,
-    engine: Option<RawEngine>,
-    paths: Option<RawPaths>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a section")]
-#[expect(dead_code, reason = "as for `Raw`")]
-struct RawRedis {
-    database_config: Option<String>,
-    database_global: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a section")]
-#[expect(dead_code, reason = "as for `Raw`")]
-struct RawEngine {
-    host: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a section")]
-#[expect(dead_code, reason = "as for `Raw`")]
-struct RawPaths {
-    state_dir: Option<String>,
-    image_names: Option<String>,
-    remote_ctr_config: Option<String>,
-    packages: Option<String>,
 }
 
 impl Settings {
@@ -221,10 +204,14 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let environment = environment_of_ours(environment)?;
         let mut builder = Config::builder();
-        for (key, default) in KEYS {
-            builder = builder.set_default(key, default.unwrap_or(&environment.engine_default))?;
+        for setting in arguments() {
+            let default = setting.get_default_values().first().and_then(|default| default.to_str());
+            builder = builder.set_default(setting.get_id().as_str(), default)?;
         }
-        if let Some(content) = file(overrides.config.as_deref(), default_file)? {
+        if let Some(host) = environment.docker_host {
+            builder = builder.set_default("engine.host", host)?;
+        }
+        if let Some(content) = file(&builder, overrides.config.as_deref(), default_file)? {
             builder = builder.add_source(File::from_str(&content, FileFormat::Toml));
         }
         builder = builder.add_source(
@@ -233,56 +220,45 @@ impl Settings {
                 .separator(SEPARATOR)
                 .source(Some(environment.variables)),
         );
-        for (key, value) in overrides.values() {
-            builder = builder.set_override_option(key, value.map(String::as_str))?;
+        for (key, value) in &overrides.values {
+            builder = builder.set_override(key, value.as_str())?;
         }
-        Self::validated(&builder.build()?)
+        let merged = builder.build()?;
+        for setting in arguments() {
+            let key = setting.get_id().to_string();
+            check(&key, &merged.get_string(&key)?).map_err(|problem| SettingsError::Value { key, problem })?;
+        }
+        Ok(merged.try_deserialize()?)
     }
+}
 
-    /// The merged texts as types.
-    fn validated(merged: &Config) -> Result<Self, SettingsError> {
-        let text = |key: &'static str| match merged.get_string(key) {
-            Ok(text) if text.trim().is_empty() => {
-                Err(SettingsError::Value { key, problem: "is empty; give a value or leave it out".to_owned() })
-            }
-            Ok(text) if text.contains('\0') => {
-                Err(SettingsError::Value { key, problem: "holds a NUL character, which no path can".to_owned() })
-            }
-            other => other.map_err(SettingsError::from),
-        };
-        let path = |key| text(key).map(PathBuf::from);
-        let host = text("engine.host")?
-            .parse()
-            .map_err(|error: InvalidHost| SettingsError::Value { key: "engine.host", problem: error.to_string() })?;
-        Ok(Self {
-            redis: RedisSettings {
-                database_config: path("redis.database_config")?,
-                database_global: path("redis.database_global")?,
-            },
-            engine: EngineSettings { host },
-            paths: PathSettings {
-                state_dir: path("paths.state_dir")?,
-                image_names: path("paths.image_names")?,
-                remote_ctr_config: path("paths.remote_ctr_config")?,
-                packages: path("paths.packages")?,
-            },
-        })
+/// What a type would not say, or not by the name of the key.
+fn check(key: &str, text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        Err("is empty; give a value or leave it out".to_owned())
+    } else if text.contains('\0') {
+        Err("holds a NUL character, which no path can".to_owned())
+    } else if key == "engine.host" {
+        text.parse().map(|_: EngineHost| ()).map_err(|error: InvalidHost| error.to_string())
+    } else {
+        Ok(())
     }
 }
 
 /// The settings file's content, checked by itself so that an error can name file and key.
-fn file(named: Option<&str>, default: &Path) -> Result<Option<String>, SettingsError> {
-    let path = named.map_or(default, Path::new);
+fn file(
+    defaults: &ConfigBuilder<DefaultState>,
+    named: Option<&Path>,
+    default: &Path,
+) -> Result<Option<String>, SettingsError> {
+    let path = named.unwrap_or(default);
     let invalid = |problem: String| SettingsError::Content { path: path.to_owned(), problem };
     let Some(content) = files::read(path, LARGEST)? else {
         return if named.is_some() { Err(SettingsError::Missing(path.to_owned())) } else { Ok(None) };
     };
     let content = String::from_utf8(content).map_err(|_| invalid("is not UTF-8 text".to_owned()))?;
-    Config::builder()
-        .add_source(File::from_str(&content, FileFormat::Toml))
-        .build()
-        .and_then(Config::try_deserialize::<Raw>)
-        .map_err(|error| invalid(error.to_string()))?;
+    let merged = defaults.clone().add_source(File::from_str(&content, FileFormat::Toml)).build();
+    merged.and_then(Config::try_deserialize::<Settings>).map_err(|error| invalid(error.to_string()))?;
     Ok(Some(content))
 }
 
@@ -290,13 +266,13 @@ fn file(named: Option<&str>, default: &Path) -> Result<Option<String>, SettingsE
 struct Ours {
     /// The variables with our prefix, all of them known.
     variables: config::Map<String, String>,
-    /// `DOCKER_HOST`, by which Docker's own command line finds the engine, else the local socket.
-    engine_default: String,
+    /// `DOCKER_HOST`, by which Docker's own command line finds the engine.
+    docker_host: Option<String>,
 }
 
 fn environment_of_ours(all: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Ours, SettingsError> {
-    let known = |name: &str| KEYS.iter().any(|(key, _)| variable_of(key) == name);
-    let mut ours = Ours { variables: config::Map::new(), engine_default: EngineHost::DEFAULT.to_owned() };
+    let known: Vec<String> = arguments().iter().map(|setting| variable_of(setting.get_id().as_str())).collect();
+    let mut ours = Ours { variables: config::Map::new(), docker_host: None };
     for (name, value) in all {
         let is_ours = name.as_encoded_bytes().starts_with(b"IMGMGRD__");
         if !is_ours && name != "DOCKER_HOST" {
@@ -304,15 +280,14 @@ fn environment_of_ours(all: impl IntoIterator<Item = (OsString, OsString)>) -> R
         }
         let name = name.to_string_lossy().into_owned();
         let refused = |problem: String| SettingsError::Variable { name: printable(&name), problem };
-        if is_ours && !known(&name) {
-            let names: Vec<_> = KEYS.iter().map(|(key, _)| variable_of(key)).collect();
-            return Err(refused(format!("is none that imgmgrd knows; it knows {}", names.join(", "))));
+        if is_ours && !known.contains(&name) {
+            return Err(refused(format!("is none that imgmgrd knows; it knows {}", known.join(", "))));
         }
         let Ok(value) = value.into_string() else { return Err(refused("its value is not UTF-8 text".to_owned())) };
         if is_ours {
             ours.variables.insert(name, value);
         } else if !value.is_empty() {
-            ours.engine_default = value;
+            ours.docker_host = Some(value);
         }
     }
     Ok(ours)

@@ -130,13 +130,13 @@ impl Engine {
 
     /// A container's details, by id or name, without its size.
     pub(super) async fn inspect_container(&self, name: &str) -> Result<InspectedContainer, EngineError> {
-        let what = format!("looking at container {}", name.get(..12).filter(|_| name.len() == 64).unwrap_or(name));
+        let what = format!("inspecting container {}", name.get(..12).filter(|_| name.len() == 64).unwrap_or(name));
         self.get(what, &format!("/containers/{name}/json"), parse::inspected_container).await
     }
 
     /// An image's details, by id or reference.
     pub(super) async fn inspect_image(&self, name: &str) -> Result<InspectedImage, EngineError> {
-        self.get(format!("looking at image {name}"), &format!("/images/{name}/json"), parse::inspected_image).await
+        self.get(format!("inspecting image {name}"), &format!("/images/{name}/json"), parse::inspected_image).await
     }
 
     /// Points `repository:tag` at an image, whatever it named before.

@@ -1,4 +1,4 @@
-//! Carrying out one step of a plan: look again, then ask for the change, never by force.
+//! Carrying out one step of a plan: check its preconditions again, then ask for the change, never by force.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::planner::{ContainerStatus, Step};
 /// Carries out a step of the engine's.
 ///
 /// A step that failed may be done or not, and the same holds where the future is dropped before it ends, which leaves the
-/// request with the engine: the next look tells. [`Step::RecordVersions`] is none of the engine's, and fails.
+/// request with the engine: the next reading tells. [`Step::RecordVersions`] is none of the engine's, and fails.
 pub async fn execute(engine: &Engine, step: &Step) -> StepOutcome {
     if let Some(failed) = fail(failpoint::BEFORE_STEP) {
         return failed;

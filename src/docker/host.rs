@@ -8,7 +8,8 @@ use std::str::FromStr;
 use crate::domain::printable;
 
 /// The engine's address, as `engine.host` and `DOCKER_HOST` say it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub enum EngineHost {
     /// `unix://PATH`: a unix socket, the only way on a switch.
     Unix(PathBuf),
@@ -24,6 +25,14 @@ pub struct InvalidHost(String);
 impl EngineHost {
     /// The local engine's socket.
     pub const DEFAULT: &str = "unix:///var/run/docker.sock";
+}
+
+impl TryFrom<String> for EngineHost {
+    type Error = InvalidHost;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
 
 impl FromStr for EngineHost {

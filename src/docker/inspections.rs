@@ -114,7 +114,7 @@ impl Inspections {
             }
             Answer::Image(id, answer) => {
                 let answer = answer.and_then(|image| {
-                    let what = format!("looking at image {id}");
+                    let what = format!("inspecting image {id}");
                     let is_read = self.shared.lock().note_image(image);
                     let unknown = || EngineError::Unexpected { what, cause: "its environment".to_owned() };
                     is_read.then_some(()).ok_or_else(unknown)

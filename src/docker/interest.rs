@@ -17,7 +17,7 @@ pub struct Interest {
     pub bases: BTreeSet<Base>,
     /// The images with these ids.
     pub images: BTreeSet<ImageId>,
-    /// Whatever runs, and every image with a name: for one look of a command that knows no names yet.
+    /// Whatever runs, and every image with a name: for a command that reads once and knows no names yet.
     pub everything: bool,
 }
 

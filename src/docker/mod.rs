@@ -3,7 +3,7 @@
 //! A thin shell around the Docker Engine API. [`Engine`] makes the calls, each with a deadline; [`Reader`] turns
 //! lists and inspections into a [`EngineSnapshot`] in the words of the decision, or reads again what one group needs; [`watch`]
 //! keeps a snapshot current by the engine's event stream; [`execute`] carries out one [`Step`](crate::planner::Step), having
-//! looked again first.
+//! checked again first.
 //!
 //! Nothing that is broken in one container or image holds up the others: lists are read entry by entry as they arrive, and
 //! of each only what is used; inspections run beside each other, and one that hangs, fails or holds a word that is not known

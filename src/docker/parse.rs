@@ -178,6 +178,18 @@ pub(super) struct InspectedContainer {
     pub(super) version: Value<Version>,
 }
 
+/// `Config` of an inspection, be it of a container or of an image.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config<'a> {
+    #[serde(borrow)]
+    image: Field<'a>,
+    #[serde(borrow)]
+    labels: Field<'a>,
+    #[serde(borrow)]
+    env: Field<'a>,
+}
+
 /// An inspection of a container.
 pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Failure> {
     #[derive(Deserialize)]
@@ -191,16 +203,6 @@ pub(super) fn inspected_container(json: &[u8]) -> Result<InspectedContainer, Fai
         config: Field<'a>,
         #[serde(borrow)]
         state: Field<'a>,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Config<'a> {
-        #[serde(borrow)]
-        image: Field<'a>,
-        #[serde(borrow)]
-        labels: Field<'a>,
-        #[serde(borrow)]
-        env: Field<'a>,
     }
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -295,12 +297,6 @@ pub(super) fn inspected_image(json: &[u8]) -> Result<InspectedImage, Failure> {
         size: Field<'a>,
         #[serde(borrow)]
         config: Field<'a>,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Config<'a> {
-        #[serde(borrow)]
-        env: Field<'a>,
     }
     let inspected: Inspected<'_> = serde_json::from_slice(json)?;
     let mut names = Fields::new();

@@ -18,7 +18,7 @@ use crate::domain::Refused;
 /// | EMERG, ALERT, CRIT, ERROR | `ERROR` | what the agent could not do and needs a person |
 /// | WARN | `WARN` | what it could not do and will try again; what it refused |
 /// | NOTICE (the default) | `INFO` | each decision that changes something |
-/// | INFO | `DEBUG` | why it looked, what it found |
+/// | INFO | `DEBUG` | why it reconciled, what it found |
 /// | DEBUG | `TRACE` | each call |
 ///
 /// Towards the journal the same table gives the syslog priority of each line.

@@ -32,7 +32,7 @@ pub(super) struct Occurrence {
     pub(super) exit_code: Option<i64>,
 }
 
-/// The moments of a look by both clocks.
+/// The moment of a decision by both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// By the wall clock, for people.
@@ -56,7 +56,7 @@ impl Moment {
 }
 
 /// What was said last of each instance. Compared with what is published alone, everything that cannot be published,
-/// while Redis is unreachable, would be news with every look.
+/// while Redis is unreachable, would be news with every decision.
 pub(super) type Said = BTreeMap<Instance, (Stability, Option<Version>, Option<ContainerId>, Option<Reason>)>;
 
 /// The changes to the published rows that a report asks for, and what there is to say about them.
@@ -112,7 +112,7 @@ pub(super) fn account(
     account
 }
 
-/// Logs what this look is the first to find, and makes events of it. The memory that is saved with the look will not
+/// Logs what this decision is the first to find, and makes events of it. The memory that is saved with it will not
 /// tell it again.
 #[must_use]
 pub(super) fn found(report: &Report) -> Vec<Occurrence> {

@@ -91,7 +91,7 @@ impl Publisher {
         self.being_published.clone_from(&self.reclaimed);
         let mut changes = account.changes;
         changes.extend(self.unpublished(controller.report(), rows));
-        // What cannot be read cannot be written either, and is looked at again when it can be.
+        // What cannot be read cannot be written either, and is compared again when it can be.
         changes.retain(|change| !rows.unreadable().contains_key(&change.namespace()));
         changes
     }

@@ -15,7 +15,7 @@ pub(super) type ImageRow = BTreeMap<&'static str, String>;
 pub(super) struct RowContext {
     /// How many images of the feature are on the disk.
     pub(super) images: usize,
-    /// How many bytes this look's actions gave back.
+    /// How many bytes the actions since the last publication gave back.
     pub(super) reclaimed: u64,
     /// When the standing takeover began.
     pub(super) observing_since: Option<DateTime<Utc>>,
@@ -26,7 +26,7 @@ pub(super) struct RowContext {
 /// The fields that say when the row was written, not what it says: they change only along with another field.
 const WHEN_WRITTEN: [&str; 2] = ["stable_after", "update_time"];
 
-/// Wall-clock times of the same moment, computed from the boot-time clock at different looks, may round differently.
+/// Wall-clock times of the same moment, computed from the boot-time clock at different times, may round differently.
 const SAME_MOMENT: TimeDelta = TimeDelta::seconds(2);
 
 /// What is published, where an absent field counts as empty.

@@ -13,7 +13,7 @@ const MODE: Pattern = Words(&["enabled", "disabled"]);
 const BOOLEAN: Pattern = Words(&["true", "false"]);
 const LEVEL: Pattern = Words(&["EMERG", "ALERT", "CRIT", "ERROR", "WARN", "NOTICE", "INFO", "DEBUG"]);
 
-/// The agent's policy in a config_db.json. Other tables are not looked at.
+/// The agent's policy in a config_db.json. Other tables are ignored.
 #[derive(JsonSchema)]
 #[schemars(title = "imgmgrd in config_db.json")]
 pub(super) struct ConfigDb {

@@ -92,7 +92,7 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// `database_config.json`. Entries for other databases are not looked at: they may be anything.
+/// `database_config.json`. Entries for other databases are ignored: they may be anything.
 #[derive(Deserialize)]
 struct DatabaseFile {
     #[serde(rename = "INSTANCES")]
@@ -217,7 +217,7 @@ fn malformed(file: &Path, problem: String) -> ConfigError {
 /// Reads a JSON file of bounded size.
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { file: path.to_owned(), source };
-    // Looked at before it is opened: opening a FIFO would wait for a writer.
+    // Checked before it is opened: opening a FIFO would wait for a writer.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(malformed(path, "it is no regular file".to_owned()));
     }

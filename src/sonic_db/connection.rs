@@ -14,17 +14,14 @@ use tokio::time::timeout;
 use crate::allowance::{Allowance, Allowed};
 
 use super::config::Server;
-use super::error::{DEADLINE, DatabaseError};
+use super::error::DatabaseError;
+use super::limits::{DEADLINE, MOST_BYTES};
 use super::tables::Channels;
 
 /// A unix or TCP stream: one type, so that the Redis client is compiled for one.
 trait RedisStream: AsyncRead + AsyncWrite + Send {}
 impl<S: AsyncRead + AsyncWrite + Send> RedisStream for S {}
 type AnyStream = Pin<Box<dyn RedisStream>>;
-
-/// How many bytes Redis may answer at once. All rows of a switch with a hundred features take a tenth of a MiB; and a MiB
-/// of rows costs up to ten here.
-pub(super) const MOST_BYTES: usize = 2 << 20;
 
 /// A task that ends with its owner.
 #[derive(Debug)]

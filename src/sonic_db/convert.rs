@@ -5,8 +5,8 @@ use std::str::FromStr;
 use crate::domain::{Feature, Namespace, Value};
 use crate::planner::{FeatureConfiguration, FeatureState, Kubernetes, RowKey, Snapshot};
 
-use super::rows::{Fields, Rows};
-use super::tables::{Database, Table};
+use super::rows::Rows;
+use super::tables::{Database, Fields, Table};
 
 impl Rows {
     /// Sets what the databases know of the switch: configuration, state, the control plane, the namespaces, and which of them

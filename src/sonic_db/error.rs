@@ -1,15 +1,11 @@
 //! What can go wrong with Redis, each with its remedy.
 
 use std::io;
-use std::time::Duration;
 
 use redis::RedisError;
 
-use super::connection::MOST_BYTES;
+use super::limits::{DEADLINE, MOST_BYTES};
 use crate::domain::printable;
-
-/// How long anything asked of a Redis server may take. A healthy one answers in a millisecond.
-pub(super) const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Why a Redis server cannot be used now.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +47,13 @@ pub enum DatabaseError {
     },
     /// It is known to be unreachable and being connected to in the background.
     #[error("{0}")]
-    Away(String),
+    Reconnecting(String),
+    /// Rows that are being published to it have not arrived yet.
+    #[error("Redis at {server} has not taken yet what was published before")]
+    Busy {
+        /// The address of the Redis server.
+        server: String,
+    },
     /// The namespace has no databases: it is not among those that the configuration names.
     #[error("namespace \"{0}\" has no databases in database_global.json")]
     NoSuchNamespace(crate::domain::Namespace),
@@ -63,7 +65,7 @@ impl DatabaseError {
         match self {
             Self::Failed { source, .. } => source.is_unrecoverable_error(),
             Self::Unreachable { .. } | Self::Deadline { .. } | Self::TooLarge { .. } => true,
-            Self::Away(_) | Self::NoSuchNamespace(_) => false,
+            Self::Reconnecting(_) | Self::Busy { .. } | Self::NoSuchNamespace(_) => false,
         }
     }
 }

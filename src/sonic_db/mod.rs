@@ -11,7 +11,7 @@
 //! | `rows`, `convert` | the rows as last read, and in the words of the decision |
 //! | `databases` | all of that for all namespaces, each server on its own |
 //! | `group` | what an action of one group rests on, read again |
-//! | `survey` | each server on its own, looked at once, for `doctor` |
+//! | `survey` | each server on its own, asked once, for `doctor` |
 //! | `publish`, `write` | the rows that are the agent's own, and the fields it writes in others' |
 
 mod config;
@@ -22,6 +22,7 @@ mod dirty;
 mod error;
 mod follow;
 mod group;
+mod limits;
 #[cfg(feature = "fuzzing")]
 mod made;
 mod notifications;
@@ -44,6 +45,7 @@ pub use group::GroupRows;
 #[cfg(feature = "fuzzing")]
 pub use made::Hash;
 pub use publish::{NewRow, NotWritten, Published, RowChange};
-pub use rows::{Fields, Rows};
+pub use rows::Rows;
 pub use survey::{Reached, ServerAnswer, ServerSurvey, survey};
+pub use tables::Fields;
 pub use write::Written;

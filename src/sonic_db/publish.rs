@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use redis::{Pipeline, RedisResult, Value};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::domain::{Feature, Namespace};
 
@@ -13,8 +14,8 @@ use super::connection::{Connection, unexpected};
 use super::databases::Databases;
 use super::error::DatabaseError;
 use super::redis_server::RedisServer;
-use super::rows::{Fields, Rows};
-use super::tables::{Place, Table};
+use super::rows::Rows;
+use super::tables::{Fields, Place, Table};
 
 /// How many history rows of a feature stay (section 5 of DESIGN.md).
 const HISTORY: usize = 20;
@@ -164,7 +165,17 @@ impl Databases {
                 Err(error) => published.not_written.push(NotWritten { change, error: Arc::new(error) }),
             }
         }
-        (batches.into_values().filter(|(_, batch)| !batch.writes.is_empty()).collect(), published)
+        let mut ready = Vec::new();
+        for (link, mut batch) in batches.into_values().filter(|(_, batch)| !batch.writes.is_empty()) {
+            match link.turn_to_publish() {
+                Ok(turn) => {
+                    batch.turn = Some(turn);
+                    ready.push((link, batch));
+                }
+                Err(error) => published.add(Published::nothing(batch, error)),
+            }
+        }
+        (ready, published)
     }
 }
 
@@ -185,6 +196,8 @@ impl Published {
 /// Everything that is to be written to one server.
 #[derive(Debug, Default)]
 struct Batch {
+    /// Held until the rows are written.
+    turn: Option<OwnedMutexGuard<()>>,
     writes: Vec<Write>,
     /// The numbers of the history rows that are there then, of each feature to which something happened.
     histories: BTreeMap<(Namespace, Feature), BTreeSet<u64>>,

@@ -1,6 +1,6 @@
 //! Reads what has changed, or everything, from one Redis server.
 //!
-//! What has changed is one round trip over both databases, between two looks at whether CONFIG_DB is loaded. No transaction:
+//! What has changed is one round trip over both databases, between two checks of whether CONFIG_DB is loaded. No transaction:
 //! Redis refuses one when its memory is full, though it lets anybody read. Everything takes one more before it, for the
 //! names of the rows. Names are found by KEYS, not SCAN: it is atomic and one round trip, takes some 10 ms on a database
 //! of 50,000 keys, is what SONiC's own scripts use everywhere, and here runs once per connection and resync.
@@ -12,8 +12,7 @@ use redis::{Pipeline, RedisResult, Value};
 use super::connection::{Connection, unexpected};
 use super::dirty::Dirty;
 use super::error::DatabaseError;
-use super::rows::Fields;
-use super::tables::{Database, INITIALIZED, Place, RowName, Table};
+use super::tables::{Database, Fields, INITIALIZED, Place, RowName, Table};
 
 /// A field's value beyond this is cut. No valid value is nearly as long, and what is left of one stays invalid.
 const MOST_BYTES: usize = 4096;
@@ -73,7 +72,7 @@ pub(super) async fn read(
     let mut pipeline = Pipeline::new();
     for (place, snapshot) in places.iter().zip(&snapshot) {
         if place.database == Database::Config {
-            // With every look: absent rows mean nothing while CONFIG_DB is being loaded.
+            // With every reading: absent rows mean nothing while CONFIG_DB is being loaded.
             pipeline.cmd("SELECT").arg(place.id).cmd("GET").arg(INITIALIZED);
         } else if !snapshot.rows.is_empty() {
             pipeline.cmd("SELECT").arg(place.id);

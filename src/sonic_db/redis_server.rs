@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::config::Server;
 use super::connection::Connection;
@@ -27,6 +27,9 @@ pub(super) struct RedisServer {
     /// Held while the server is asked anything: what is read arrives in the order in which it was read, and before the
     /// answer to what is asked later.
     asking: AsyncMutex<()>,
+    /// Held while rows are being published: the next publication is made of what is known after it, and what a slow server
+    /// has not taken yet does not pile up.
+    publishing: Arc<AsyncMutex<()>>,
     /// Wakes who waits for news, of any server.
     wake: Arc<Notify>,
     /// Wakes the follower: there may be something to read, and room for it.
@@ -89,10 +92,17 @@ impl RedisServer {
             places,
             state: Mutex::new(state),
             asking: AsyncMutex::new(()),
+            publishing: Arc::default(),
             wake,
             stirred: Notify::new(),
             dropped: Notify::new(),
         }
+    }
+
+    /// The turn to publish rows, unless others are being published.
+    pub(super) fn turn_to_publish(&self) -> Result<OwnedMutexGuard<()>, DatabaseError> {
+        let busy = |_| DatabaseError::Busy { server: self.server.to_string() };
+        Arc::clone(&self.publishing).try_lock_owned().map_err(busy)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -275,7 +285,7 @@ impl RedisServer {
         let state = self.state();
         match &state.connection {
             Some(connection) => Ok((connection.clone(), state.generation)),
-            None => Err(DatabaseError::Away(state.unreachable.clone().unwrap_or_default())),
+            None => Err(DatabaseError::Reconnecting(state.unreachable.clone().unwrap_or_default())),
         }
     }
 

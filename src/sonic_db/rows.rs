@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{Namespace, printable};
 
 use super::read::{MOST_ROWS, PlaceSnapshot, TOO_MANY};
-use super::tables::{Database, Place, RowName, Table};
-
-/// The fields of a row.
-pub type Fields = BTreeMap<String, String>;
+use super::tables::{Database, Fields, Place, RowName, Table};
 
 /// How many refused keys are remembered, so that each is logged once.
 const MOST_REFUSED: usize = 256;
@@ -188,7 +185,7 @@ impl Rows {
             before = Some(std::mem::take(&mut rows.rows));
         }
         for (row, fields) in snapshot.rows {
-            // More than one look takes may come one by one.
+            // More than one reading takes may come one by one.
             if rows.rows.len() < MOST_ROWS || fields.is_none() || rows.rows.contains_key(&row) {
                 is_other |= rows.set(row, fields) && before.is_none();
             } else {

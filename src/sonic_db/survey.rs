@@ -1,4 +1,4 @@
-//! Each Redis server on its own, looked at once: one that is unreachable does not hide what the others say.
+//! Each Redis server on its own, asked once: one that is unreachable does not hide what the others say.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,7 +12,8 @@ use super::config::{Namespaces, Server};
 use super::connection::Connection;
 use super::databases::servers;
 use super::dirty::Dirty;
-use super::error::{DEADLINE, DatabaseError};
+use super::error::DatabaseError;
+use super::limits::DEADLINE;
 use super::notifications;
 use super::read::{self, ServerSnapshot};
 use super::rows::Rows;

@@ -1,11 +1,16 @@
 //! Which rows the agent needs, and how their keys and notifications look in Redis.
 
+use std::collections::BTreeMap;
+
 use crate::domain::{Feature, Namespace};
 
 use super::config::DatabaseAddress;
 
 /// The key that says whether CONFIG_DB is loaded: `1` when it is (sonic-utilities' `config reload` sets it last).
 pub(super) const INITIALIZED: &str = "CONFIG_DB_INITIALIZED";
+
+/// The fields of a row.
+pub type Fields = BTreeMap<String, String>;
 
 /// One of a namespace's two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -27,7 +27,7 @@ pub enum Written {
 }
 
 /// KEYS: the row. ARGV: the `container_id` that it had, then fields and values. Run by Redis as one: nobody can remove or
-/// change the row between the look and the write. An absent `container_id` counts as empty.
+/// change the row between the check and the write. An absent `container_id` counts as empty.
 const RECORD_VERSIONS: &str = "
 local row = KEYS[1]
 if redis.call('TYPE', row).ok ~= 'hash' then return 'gone' end

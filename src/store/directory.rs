@@ -2,17 +2,18 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use super::file;
-
 /// The name of the lock file. It stays when the agent ends: the lock is on the open file, not in its existence.
 const LOCK: &str = "lock";
+
+/// What the names of half-written files end with.
+pub(super) const TEMPORARY: &str = "tmp";
 
 /// A state directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +92,7 @@ impl StateDirectory {
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let lock = take(path, true)?;
         let unusable = |cause| StateError::Unusable { path: path.to_owned(), cause };
-        file::remove_leftovers(path).map_err(unusable)?;
+        remove_leftovers(path).map_err(unusable)?;
         let held = Some(Mutex::new(Held { lock, times: 0 }));
         Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), held }) })
     }
@@ -125,7 +126,7 @@ impl StateDirectory {
         self.inner.held.as_ref().map_or(0, times)
     }
 
-    /// Opens `path` for a command that only looks: nothing is locked, created or moved. It need not exist.
+    /// Opens `path` for a command that only reads: nothing is locked, created or moved. It need not exist.
     #[must_use]
     pub fn read_only(path: &Path) -> Self {
         Self { inner: Arc::new(Inner { path: path.to_owned(), held: None }) }
@@ -165,7 +166,7 @@ fn take(path: &Path, with_parents: bool) -> Result<File, StateError> {
         }
         Err(errno) => return Err(unusable(errno.into())),
     }
-    file::give_to_owner(&lock, path).map_err(unusable)?;
+    give_to_owner(&lock, path).map_err(unusable)?;
     // Only for people: a disk that is full must not keep the agent from starting.
     if let Err(error) = write_pid(&mut lock) {
         tracing::debug!(%error, "the process id could not be written to the lock file");
@@ -198,6 +199,32 @@ fn pid_in(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
     lock.take(16).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+/// Removes what a killed predecessor left half written.
+fn remove_leftovers(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let is_leftover = Path::new(&entry.file_name()).extension() == Some(TEMPORARY.as_ref());
+        let kind = entry.file_type()?;
+        if is_leftover && (kind.is_file() || kind.is_symlink()) {
+            match std::fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives a file to the owner of the directory it is in. Commands are run as root, the agent as a user of its own, and it
+/// has to read and replace what they leave.
+pub(super) fn give_to_owner(file: &File, directory: &Path) -> io::Result<()> {
+    let (there, wanted) = (file.metadata()?, std::fs::metadata(directory)?);
+    if rustix::process::geteuid().is_root() && (there.uid(), there.gid()) != (wanted.uid(), wanted.gid()) {
+        fchown(file, Some(wanted.uid()), Some(wanted.gid()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -251,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_directory_and_the_mend() {
+    fn errors_name_the_directory_and_the_remedy() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
         std::fs::write(&path, "").unwrap();

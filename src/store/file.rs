@@ -1,21 +1,17 @@
 //! One file of the state directory: read whole, written atomically.
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::directory::StateDirectory;
+use super::directory::{StateDirectory, TEMPORARY, give_to_owner};
 use crate::config::files;
 use crate::domain::printable;
 
 /// The largest file that is read; 5,000 images take less than two MiB.
 const LIMIT: u64 = 16 << 20;
-/// What the names of half-written files end with.
-const TEMPORARY: &str = ".tmp";
 
 /// Whether a file has to outlive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,32 +20,6 @@ pub(super) enum Durability {
     Synced,
     /// Atomic towards other processes; after a power cut the old content may be back.
     Cached,
-}
-
-/// Removes what a killed predecessor left half written.
-pub(super) fn remove_leftovers(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let is_leftover = Path::new(&entry.file_name()).extension() == Some(OsStr::new("tmp"));
-        let kind = entry.file_type()?;
-        if is_leftover && (kind.is_file() || kind.is_symlink()) {
-            match fs::remove_file(entry.path()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Gives a file to the owner of the directory it is in. Commands are run as root, the agent as a user of its own, and it
-/// has to read and replace what they leave.
-pub(super) fn give_to_owner(file: &File, directory: &Path) -> io::Result<()> {
-    let (there, wanted) = (file.metadata()?, fs::metadata(directory)?);
-    if rustix::process::geteuid().is_root() && (there.uid(), there.gid()) != (wanted.uid(), wanted.gid()) {
-        fchown(file, Some(wanted.uid()), Some(wanted.gid()))?;
-    }
-    Ok(())
 }
 
 /// Replaces the content of `name`.
@@ -61,7 +31,7 @@ pub(super) fn write<T: Serialize>(
 ) -> io::Result<()> {
     directory.hold()?;
     let path = directory.path().join(name);
-    let temporary = directory.path().join(format!("{name}{TEMPORARY}"));
+    let temporary = directory.path().join(format!("{name}.{TEMPORARY}"));
     let written = write_and_rename(directory.path(), &temporary, &path, &serde_json::to_vec(content)?, durability);
     if written.is_err() {
         // It would be removed at the next start; on a full disk its space is wanted now.
@@ -132,6 +102,7 @@ pub(super) fn read<T>(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::os::unix::fs::MetadataExt;
 
     use super::*;
 

@@ -11,13 +11,10 @@ use super::file::{self, Durability};
 use super::kept::{Format, KeptEntries, Object, Pairs, Problems, pairs, take, unpaired};
 use super::split::{Durable, DurableGroup, ObservedGroup, durable, fingerprint, join, milliseconds, split};
 use crate::domain::{Age, Base, Instance};
-use crate::planner::{InstanceMemory, Mark, Memory, Now};
+use crate::planner::{InstanceMemory, Mark, Memory, Now, Stamps};
 
 const MEMORY: &str = "memory.json";
 const MARKS: &str = "marks.json";
-
-/// When each mark was made, on the boot-time clock. A mark of the memory that is not here is from an earlier boot, and old.
-pub type Stamps = BTreeMap<Mark, Duration>;
 
 /// The ages of all marks at `since_boot`: whole seconds, rounded down, never negative.
 #[must_use]

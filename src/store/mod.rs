@@ -16,7 +16,7 @@ mod versions;
 
 pub use directory::{StateDirectory, StateError};
 pub use history::{Entry, History, HistoryEvent};
-pub use memory::{Stamps, Store, ages};
+pub use memory::{Store, ages};
 pub use policy::LastPolicy;
 
 #[cfg(test)]

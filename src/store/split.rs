@@ -7,9 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{Base, ContainerId, ImageId, Instance, StartedAt, Version};
-use crate::planner::{Arrival, GroupMemory, Memory, Promotion, Proven};
-
-use super::memory::Stamps;
+use crate::planner::{Arrival, GroupMemory, Memory, Promotion, Proven, Stamps};
 
 /// What fallback and rollback depend on of each group: what has to survive a power cut.
 pub(super) type Durable = BTreeMap<Base, DurableGroup>;

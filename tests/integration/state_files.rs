@@ -29,7 +29,7 @@ fn an_unknown_field_forgets_nothing_and_stays() {
     memory["units"]["docker-sonic-telemetry"]["of_the_future"] = json!(["sha256:0"]);
     std::fs::write(&path, memory.to_string()).expect("the memory can be written");
     story.agent = story.switch.agent(binary());
-    story.has_looked("snmp");
+    story.has_reconciled("snmp");
     story.is("held", NEWER);
     assert_eq!(story.latest(), first.image_id);
 

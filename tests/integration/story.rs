@@ -199,7 +199,7 @@ impl Story {
     }
 
     /// Waits until the agent has looked at the rows as they are now.
-    pub(crate) fn has_looked(&mut self, marker: &str) {
+    pub(crate) fn has_reconciled(&mut self, marker: &str) {
         self.switch.rows().config_feature(marker, "local", false, true);
         self.until("the agent has looked", |story| story.switch.feature(marker).stability() == "local");
     }

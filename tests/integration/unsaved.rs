@@ -23,6 +23,11 @@ fn fill(story: &Story) -> FullDisk {
     FullDisk::fill(&story.switch.file("state"))
 }
 
+/// Takes the state directory away: at once, as the agent may be writing there.
+fn take_away(story: &Story) {
+    std::fs::rename(story.switch.file("state"), story.switch.file("taken")).expect("it can be renamed");
+}
+
 /// Whether these words say that the memory cannot be saved.
 fn names_the_memory(said: &str) -> bool {
     ["memory cannot be saved", "state directory"].iter().any(|words| said.contains(words))
@@ -42,7 +47,7 @@ fn held_until_it_can_be_saved<T>(mut story: Story, prevent: impl FnOnce(&Story) 
     story.until("it is held for that reason", |story| {
         story.rows().stability() == "held" && names_the_memory(&story.rows().reason())
     });
-    story.has_looked("snmp");
+    story.has_reconciled("snmp");
     story.rows().set(&[("container_version", NEWER)]);
     story.becomes("waiting");
     story.rows().set(&[("container_version", NEW)]);
@@ -69,20 +74,20 @@ fn a_read_only_disk_holds_promotions_and_nothing_else() {
 #[test]
 fn while_the_state_directory_is_gone_rows_are_followed() {
     let mut story = Story::telemetry();
-    std::fs::remove_dir_all(story.switch.file("state")).expect("it can be removed");
+    take_away(&story);
     story.deploy(NEW);
     // Who may make it again does, and promotes.
     story.until("the row is followed to the end", |story| {
         ["held", "stable"].contains(&story.rows().stability().as_str())
     });
-    story.has_looked("snmp");
+    story.has_reconciled("snmp");
 }
 
 #[test]
 fn commands_reach_the_agent_in_a_state_directory_that_was_made_again() {
     let mut story = Story::telemetry();
     story.promote(NEW);
-    std::fs::remove_dir_all(story.switch.file("state")).expect("it can be removed");
+    take_away(&story);
     story.agent.signal(Signal::HUP);
     story.until("it is made again", |story| story.switch.file("state/memory.json").exists());
     let (code, said) = command(&story.switch, &["promote", FEATURE]);
@@ -113,7 +118,7 @@ fn a_rollback_is_refused_with_this_reason() {
     let full = fill(&story);
     let (code, said) = command(&story.switch, &["rollback", FEATURE]);
     assert!(code == Some(1) && names_the_memory(&said), "{code:?} {said}");
-    story.has_looked("snmp");
+    story.has_reconciled("snmp");
     assert_eq!(story.latest(), second.image_id);
 
     drop(full);

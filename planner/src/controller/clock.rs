@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Asked, Controller, Retry};
+use super::group::Asked;
+use super::retry::Retry;
+use super::state::Controller;
 use crate::Reason;
 
 impl Controller {

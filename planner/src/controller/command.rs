@@ -5,19 +5,9 @@ use std::time::Duration;
 
 use super::event::{CommandAnswer, Effect};
 use super::group::{Asked, Lane, lane};
-use super::{Controller, Engine};
+use super::state::{Controller, Engine, PendingCommand};
 use crate::domain::{Base, Feature, Instance};
 use crate::{Command, CommandResult};
-
-/// A command that was not answered yet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct PendingCommand {
-    command: Command,
-    features: BTreeSet<Feature>,
-    /// The groups that it is still about.
-    groups: BTreeSet<Base>,
-    answers: BTreeMap<Instance, CommandAnswer>,
-}
 
 impl Controller {
     /// An operator asks for something.

@@ -58,7 +58,7 @@ pub enum Event {
 /// What the databases and files say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rows {
-    /// The rows and files. What it says of the engine and of commands is not looked at.
+    /// The rows and files. What it says of the engine and of commands is ignored.
     pub snapshot: Snapshot,
     /// The policy of `CONTAINER_IMAGE` rows and defaults that holds now.
     pub policy: Policy,

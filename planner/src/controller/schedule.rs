@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::event::{Acted, Effect, Reading};
+use super::event::{Acted, Effect, ReadRequest, Reading};
 use super::group::{Group, GroupState, Lane, lane};
 use super::newer::{News, Seen};
-use super::{Controller, Engine, removed, wake_at};
+use super::state::{Controller, Engine};
 use crate::StepOutcome;
-use crate::domain::{Base, Value};
-use crate::{Action, Purpose, Step};
+use crate::domain::{Base, ContainerId, ImageId, Instance, Reference, Value};
+use crate::{Action, Purpose, Stamps, Step, Wake};
 
 /// How many groups are cleaned up at once: enough to hide the engine's latency.
 const REMOVALS: usize = 4;
@@ -320,4 +320,36 @@ impl Controller {
     fn longest_pause(&self, purpose: &Purpose) -> Duration {
         if purpose.is_removal() { self.pauses.clean_up } else { self.pauses.promotion }
     }
+
+    /// What of a group's containers and rows its next action rests on.
+    fn request(&self, base: &Base, lane: Lane) -> Option<ReadRequest> {
+        let instances: BTreeSet<Instance> =
+            self.report.instances_of(base).map(|(instance, _)| instance.clone()).collect();
+        let rows = |instance: &Instance| {
+            let told = self.report.instances.get(instance);
+            told.and_then(|told| told.container)
+                .or_else(|| Some(self.memory.instances.get(instance)?.takeover.as_ref()?.container))
+        };
+        let known: Vec<Option<ContainerId>> = instances.iter().map(rows).collect();
+        Some(ReadRequest {
+            names: instances.iter().map(|instance| instance.container_name().into()).collect(),
+            every_container: lane == Lane::Removal || known.iter().any(Option::is_none),
+            containers: known.into_iter().flatten().collect(),
+            instances,
+            latest: Reference::latest(base)?,
+        })
+    }
+}
+
+/// The image that a step would remove.
+fn removed(step: &Step) -> Option<&ImageId> {
+    match step {
+        Step::RemoveReference { image, .. } | Step::RemoveImage { image } => Some(image),
+        Step::Tag { .. } | Step::RemoveContainer { .. } | Step::RecordVersions { .. } => None,
+    }
+}
+
+/// When a wake comes.
+fn wake_at(wake: &Wake, stamps: &Stamps) -> Option<Duration> {
+    Some(*stamps.get(&wake.mark)? + Duration::from_secs(u64::from(wake.age.seconds())))
 }

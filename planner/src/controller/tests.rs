@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::StepOutcome;
-use crate::domain::Base;
+use crate::domain::{Base, ContainerId, Instance};
 use crate::fixtures::{self, Refusal, Switch, kube, on_host};
-use crate::{Command, Owner, Stability};
+use crate::{Command, Memory, Owner, Stability, Step};
 
 const SECOND: Duration = Duration::from_secs(1);
 

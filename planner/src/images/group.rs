@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::gates::GroupPolicy;
 use super::planned_references::PlannedReferences;
+use super::policy::GroupPolicy;
 use crate::domain::{Base, ImageId, Version};
 use crate::plan::{Action, Purpose, Step};
 use crate::report::{CommandResult, Gate, GroupReport, Retention, Settled, Wake};

@@ -4,5 +4,6 @@ mod clean_up;
 mod gates;
 pub(crate) mod group;
 mod planned_references;
+mod policy;
 mod promotion;
 mod rollback;

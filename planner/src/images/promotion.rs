@@ -238,7 +238,7 @@ impl GroupPlanner<'_> {
         }
     }
 
-    /// Step 3 of what stands, and of a rollback in any case.
+    /// Step 3 for a promotion whose takeover stands, and for a rollback in any case.
     pub(super) fn record_versions(&mut self) {
         let memory = &self.memory;
         let is_unrecorded =

@@ -6,7 +6,8 @@ use std::fmt;
 use derive_more::{Display, From};
 
 use super::gate::Gate;
-use super::reason::{Reason, list};
+use super::reason::Reason;
+use super::words::list;
 use crate::domain::Version;
 
 /// What comes of an operator's order.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use derive_more::Display;
 
-use super::reason::list;
+use super::words::{list, unreadable};
 use crate::domain::{ImageId, Instance, Namespace, Version};
 
 /// What holds a promotion, a rollback or a clean-up back.
@@ -58,14 +58,6 @@ pub enum Gate {
     /// Policy `cleanup=disabled`.
     #[display("policy cleanup=disabled")]
     CleanUpDisabled,
-}
-
-/// That a namespace's database cannot be read.
-pub(super) fn unreadable(namespace: Namespace) -> String {
-    match namespace {
-        Namespace::Host => "the host's database cannot be read".to_owned(),
-        Namespace::Asic(_) => format!("the database of {namespace} cannot be read"),
-    }
 }
 
 fn instances(instances: &BTreeSet<Instance>) -> String {

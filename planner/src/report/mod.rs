@@ -6,6 +6,7 @@ mod command;
 mod gate;
 mod reason;
 mod retention;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,11 +29,11 @@ pub struct Report {
     pub instances: BTreeMap<Instance, InstanceReport>,
     /// Of every image name.
     pub groups: BTreeMap<Base, GroupReport>,
-    /// When to look again though nothing happens.
+    /// When to decide again though nothing happens.
     pub wakes: BTreeSet<Wake>,
 }
 
-/// Look again when `mark` reaches `age`.
+/// Decide again when `mark` reaches `age`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wake {
     /// The takeover or image whose age matters.
@@ -62,7 +63,7 @@ pub struct InstanceReport {
     pub last_version: Option<Version>,
     /// The takeover that stands, and how old it is.
     pub observing: Option<Observing>,
-    /// A takeover that ended before it was stable, if this look is the first to see that.
+    /// A takeover that ended before it was stable, if this decision is the first to see that.
     pub ended: Option<Ended>,
 }
 
@@ -101,7 +102,7 @@ pub struct GroupReport {
     pub latest: Option<ImageId>,
     /// The version promoted last.
     pub promoted: Option<Version>,
-    /// A promotion or rollback that this look found to be done.
+    /// A promotion or rollback that this decision found to be done.
     pub settled: Option<Settled>,
     /// What comes of an operator's order.
     pub command: Option<CommandResult>,

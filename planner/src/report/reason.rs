@@ -1,11 +1,11 @@
 //! Why an instance has its stability.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 
 use derive_more::Display;
 
-use super::gate::{Gate, unreadable};
+use super::gate::Gate;
+use super::words::{list, or_absent, unreadable};
 use crate::domain::{Age, Base, ContainerId, Namespace, Refused, Version};
 use crate::snapshot::{Ending, Owner, RemoteState};
 
@@ -147,12 +147,4 @@ pub enum Unknown {
     /// The engine says something of the container that this agent does not know.
     #[display("container {} is in a state that is not known", _0.short())]
     ContainerState(ContainerId),
-}
-
-fn or_absent<T: Display>(value: Option<&T>) -> String {
-    value.map_or_else(|| "absent".to_owned(), ToString::to_string)
-}
-
-pub(crate) fn list<T: Display>(items: &BTreeSet<T>) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

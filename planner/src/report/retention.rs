@@ -6,7 +6,7 @@ use derive_more::Display;
 use serde::{Serialize, Serializer};
 
 use super::gate::Gate;
-use super::reason::list;
+use super::words::list;
 use crate::domain::{Age, Base, Version};
 
 /// Whether an image stays, and why.

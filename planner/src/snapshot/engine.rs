@@ -20,7 +20,7 @@ pub struct Image {
 /// `IMAGE_VERSION` of an image's environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ImageVersion {
-    /// Not looked at: the image belongs to nobody the agent manages.
+    /// Not inspected: the image belongs to nobody the agent manages.
     #[default]
     NotRead,
     /// The image was inspected; the value is absent where the environment does not set it.

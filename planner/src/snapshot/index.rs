@@ -1,4 +1,4 @@
-//! Look-ups into an snapshot that every group needs, made once per decision.
+//! Look-ups into a snapshot that every group needs, made once per decision.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

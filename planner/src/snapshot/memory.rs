@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::domain::{Age, Base, ContainerId, ImageId, Instance, StartedAt, Versio
 /// What outlives a decision: kept by the agent in `memory.json` and `marks.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Memory {
-    /// Of each instance: what the next look compares with.
+    /// Of each instance: what the next decision compares with.
     #[serde(with = "pairs")]
     pub instances: BTreeMap<Instance, InstanceMemory>,
     /// Of each image name: what fallback and rollback depend on.
@@ -26,7 +27,7 @@ pub struct Memory {
 pub struct InstanceMemory {
     /// The last `set_owner`, which holds while the row is absent.
     pub set_owner: Option<Owner>,
-    /// The takeover that stood at the last look.
+    /// The takeover that stood at the last decision.
     pub takeover: Option<Takeover>,
     /// How the last takeover ended before it was stable.
     pub failed: Option<Failure>,
@@ -146,7 +147,7 @@ pub struct GroupMemory {
     pub images: BTreeMap<ImageId, Arrival>,
     /// Kube images whose version's tag was given to the local image that actually ran (case 1 of the clean-up).
     pub superseded: BTreeSet<ImageId>,
-    /// The versions that containers of an image really reported, other than its own `IMAGE_VERSION`.
+    /// The versions that containers of an image reported, other than its own `IMAGE_VERSION`.
     #[serde(default)]
     pub reported: BTreeMap<ImageId, BTreeSet<Version>>,
     /// How the last attempt to act failed; none after a success.
@@ -194,7 +195,7 @@ pub struct Proven {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrival {
-    /// Before the takeover_status takeover began, or it is not known to be later.
+    /// Before the takeover that stands began, or it is not known to be later.
     Before,
     /// While a takeover stood: an upgrade on its way in.
     During,
@@ -213,6 +214,9 @@ pub enum Mark {
         image: ImageId,
     },
 }
+
+/// When each mark was made, on the boot-time clock. A mark of the memory that is not here is from an earlier boot, and old.
+pub type Stamps = BTreeMap<Mark, Duration>;
 
 /// By which the age of a takeover is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -34,7 +34,7 @@ pub struct Snapshot {
     /// The features of sonic-package-manager that start from an image id instead of `BASE:latest`, and that id where
     /// it is valid.
     pub packages: BTreeMap<Feature, Option<ImageId>>,
-    /// Every image on the disk. Shared with whoever looked, since there may be many.
+    /// Every image on the disk. Shared with whoever listed them, since there may be many.
     pub images: Arc<BTreeMap<ImageId, Image>>,
     /// Every container, running or not.
     pub containers: Arc<BTreeMap<ContainerId, Container>>,

@@ -29,7 +29,7 @@ pub(crate) struct InstanceStatus<'a> {
     pub(crate) set_owner: Option<Owner>,
     /// How it stands.
     pub(crate) takeover_status: TakeoverStatus,
-    /// A takeover that stood at the last look and was not stable when it ended.
+    /// A takeover that stood at the last decision and was not stable when it ended.
     pub(crate) ended: Option<Ended>,
     /// What is to be remembered of it.
     pub(crate) memory: InstanceMemory,
@@ -287,7 +287,7 @@ fn stand(
     StandingTakeover { is_stable: age >= stable_time || is_approved, takeover, age, has_begun }
 }
 
-/// A remembered takeover that this look finds ended before it was stable.
+/// A remembered takeover that this decision finds ended before it was stable.
 fn ended(
     rows: &InstanceRows<'_>,
     takeover_status: &TakeoverStatus,

@@ -80,7 +80,7 @@ fn case_1() -> Switch {
 }
 
 #[test]
-fn case_1_keeps_the_local_image_that_really_ran() {
+fn case_1_keeps_the_local_image_that_actually_ran() {
     let mut switch = case_1();
     let decision = switch.plan_and_act();
     insta::assert_snapshot!(switch.text(&decision));

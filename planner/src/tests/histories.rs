@@ -12,7 +12,7 @@ use crate::fixtures::Switch;
 use events::{Event, events};
 use world::{Kind, World};
 
-/// As many looks as a quiet switch may need.
+/// As many decisions as a quiet switch may need.
 const A_FEW: usize = 40;
 
 fn config() -> ProptestConfig {
@@ -49,25 +49,34 @@ proptest! {
 /// Histories that once ended badly, as proptest shrank them.
 #[test]
 fn what_once_went_wrong() {
-    use Event::{Alias, Health, KilledLook, Look, RestartAgent, Wait};
+    use Event::{Alias, Health, Killed, Reconcile, RestartAgent, Wait};
     let upgrade = |instance, version| Event::Upgrade { instance, version, leaves_old: false };
     let pull = |version, second, rebuilt| Event::Pull { version, second, rebuilt };
     let histories = [
         // Case 1 was not finished after a crash between two registries.
-        (Kind::OneFeature, vec![pull(0, false, false), upgrade(0, 1), pull(0, true, true), Look, Wait(600)]),
+        (Kind::OneFeature, vec![pull(0, false, false), upgrade(0, 1), pull(0, true, true), Reconcile, Wait(600)]),
         // A promotion that was cut short and never recorded was no fallback for the next one.
-        (Kind::OneFeature, vec![upgrade(0, 1), Look, Wait(600), KilledLook(1), upgrade(0, 2), Look, Look]),
+        (Kind::OneFeature, vec![upgrade(0, 1), Reconcile, Wait(600), Killed(1), upgrade(0, 2), Reconcile, Reconcile]),
         // The same, with a local image of its version: case 1 took the tag from what had been promoted.
         (
             Kind::NearNames,
-            vec![upgrade(0, 0), Wait(600), RestartAgent, KilledLook(1), upgrade(0, 1), Wait(600), RestartAgent],
+            vec![upgrade(0, 0), Wait(600), RestartAgent, Killed(1), upgrade(0, 1), Wait(600), RestartAgent],
         ),
         // Nobody woke the agent when a new image ceased to stand in the way of case 1.
-        (Kind::OneFeature, vec![Alias(0), Look, upgrade(0, 1), RestartAgent, pull(0, false, true), Wait(600)]),
+        (Kind::OneFeature, vec![Alias(0), Reconcile, upgrade(0, 1), RestartAgent, pull(0, false, true), Wait(600)]),
         // An agent that started just after a container became healthy again counted from the container's start.
         (
             Kind::OneFeature,
-            vec![upgrade(0, 1), Look, Wait(599), Health(0, true), Look, Health(0, false), Wait(1), RestartAgent],
+            vec![
+                upgrade(0, 1),
+                Reconcile,
+                Wait(599),
+                Health(0, true),
+                Reconcile,
+                Health(0, false),
+                Wait(1),
+                RestartAgent,
+            ],
         ),
         // A container that was unhealthy when it was first seen counted as healthy ever since.
         (
@@ -78,7 +87,7 @@ fn what_once_went_wrong() {
                 Health(0, true),
                 Event::LateLook(Box::new(Health(0, false))),
                 RestartAgent,
-                Look,
+                Reconcile,
             ],
         ),
         // What had been promoted without a step was taken for what never was.
@@ -86,9 +95,9 @@ fn what_once_went_wrong() {
             Kind::OneFeature,
             vec![
                 upgrade(0, 2),
-                Look,
+                Reconcile,
                 Wait(600),
-                Look,
+                Reconcile,
                 pull(0, false, false),
                 pull(2, false, true),
                 Event::Replace { instance: 0, version: 0 },
@@ -101,16 +110,16 @@ fn what_once_went_wrong() {
             Kind::OneFeature,
             vec![
                 upgrade(0, 1),
-                Look,
+                Reconcile,
                 Wait(600),
-                Look,
+                Reconcile,
                 upgrade(0, 2),
-                Look,
+                Reconcile,
                 Wait(600),
-                Look,
+                Reconcile,
                 Event::RollBack(0),
                 upgrade(0, 0),
-                Look,
+                Reconcile,
                 Wait(600),
                 Event::LateLook(Box::new(Event::DeleteRow(0))),
             ],
@@ -121,9 +130,9 @@ fn what_once_went_wrong() {
                 upgrade(0, 0),
                 Event::RemoveContainer(0),
                 Event::Replace { instance: 0, version: 1 },
-                Look,
+                Reconcile,
                 Wait(600),
-                KilledLook(2),
+                Killed(2),
                 Event::RollBack(0),
                 Event::Latest(1),
                 upgrade(0, 0),
@@ -132,10 +141,10 @@ fn what_once_went_wrong() {
         (
             Kind::OneFeature,
             vec![
-                KilledLook(0),
+                Killed(0),
                 upgrade(0, 1),
                 Wait(600),
-                Look,
+                Reconcile,
                 Event::DryRun { instance: 0, version: 0 },
                 Event::RollBack(0),
                 Event::Latest(1),
@@ -151,7 +160,7 @@ fn what_once_went_wrong() {
                 Alias(0),
                 upgrade(0, 1),
                 pull(1, true, false),
-                Look,
+                Reconcile,
                 Event::Collect(7),
                 Wait(600),
                 Event::LateLook(Box::new(upgrade(0, 0))),
@@ -165,7 +174,7 @@ fn what_once_went_wrong() {
                 upgrade(0, 1),
                 Wait(600),
                 Event::MemoryLost,
-                Look,
+                Reconcile,
                 upgrade(0, 0),
                 Event::Owner(0, false),
                 Event::MemoryLost,
@@ -192,13 +201,13 @@ fn survives_kills(world: &World) {
     let steps = steps_of(&mut world.clone());
     for killed_after in 0..=steps {
         let mut killed = world.clone();
-        killed.play(&Event::KilledLook(killed_after));
+        killed.play(&Event::Killed(killed_after));
         killed.settle(A_FEW);
         assert_same(&undisturbed.switch, &killed.switch, &format!("killed after {killed_after} of {steps} steps"));
     }
     let mut killed = world.clone();
     for _ in 0..steps {
-        killed.play(&Event::KilledLook(1));
+        killed.play(&Event::Killed(1));
     }
     killed.settle(A_FEW);
     assert_same(&undisturbed.switch, &killed.switch, "killed after each step");

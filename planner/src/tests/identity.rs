@@ -6,7 +6,7 @@ use crate::*;
 
 const BASE: &str = "docker-sonic-telemetry";
 
-/// A takeover of telemetry on which something is changed before the first look.
+/// A takeover of telemetry on which something is changed before the first decision.
 fn after(change: impl FnOnce(&mut Switch, &ContainerId)) -> (Stability, String, Switch) {
     let mut switch = Switch::telemetry();
     let v84 = switch.image(&kube(BASE, "20201231.84"));
@@ -49,10 +49,10 @@ fn the_container_that_the_row_means() {
             "is a pod's sandbox",
         ),
         (
-            "a stranger's container",
+            "another's container",
             |s, _| {
                 let image = s.image(&kube("docker-sonic-telemetry-sidecar", "20201231.84"));
-                let container = s.run("stranger", &image, None);
+                let container = s.run("other", &image, None);
                 container_id_is(s, &container.short());
             },
             Stability::Waiting,

@@ -93,7 +93,7 @@ fn what_is_wrong_with_a_plan() {
             }],
             "promise 3",
         ),
-        ("a stranger by id", vec![Step::RemoveImage { image: kube("docker-other", "1").id() }], "promise 3"),
+        ("an image of another's by id", vec![Step::RemoveImage { image: kube("docker-other", "1").id() }], "promise 3"),
         ("promoted", vec![promote(), remove("R/B:84", &k("84"))], "promise 4: the promoted image would lose"),
         (
             "the last version",

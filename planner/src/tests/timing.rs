@@ -48,7 +48,7 @@ fn measure(switch: &Switch, what: &str) -> Duration {
 fn a_large_switch_is_decided_in_5_ms() {
     let mut switch = large();
     assert_eq!(switch.snapshot.images.len(), 5000);
-    measure(&switch, "first look");
+    measure(&switch, "first decision");
     let _ = switch.reconcile();
     measure(&switch, "observing");
     switch.wait(600);

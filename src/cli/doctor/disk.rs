@@ -54,14 +54,14 @@ pub(super) struct Images {
     pub(super) size: u64,
 }
 
-/// Looks at the engine's data, without asking the engine: it would walk over the disk for minutes.
-pub(super) fn look(data_root: &str, places: &Places) -> DiskFacts {
+/// Examines the engine's data, without asking the engine: it would walk over the disk for minutes.
+pub(super) fn examine(data_root: &str, places: &Places) -> DiskFacts {
     let path = Path::new(data_root);
     let cmdline = files::read(&places.proc("cmdline"), CMDLINE_LIMIT).ok().flatten().unwrap_or_default();
     DiskFacts {
         data_root: data_root.to_owned(),
         space: space(path),
-        storage: storage::look(path, places),
+        storage: storage::examine(path, places),
         cmdline: String::from_utf8_lossy(&cmdline).into_owned(),
     }
 }

@@ -30,7 +30,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// What was looked at. The words are stable: scripts may rely on them.
+/// What was checked. The words are stable: scripts may rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -102,7 +102,7 @@ impl fmt::Display for Check {
 pub(in crate::cli) struct Finding {
     /// How bad it is.
     pub(super) level: Level,
-    /// What was looked at.
+    /// What was checked.
     pub(super) check: Check,
     /// What is so.
     pub(super) found: String,
@@ -133,7 +133,7 @@ impl Finding {
         Self::with(Level::Error, check, found.into(), remedy.into())
     }
 
-    /// It could not be looked at because `cause` failed.
+    /// It could not be checked because `cause` failed.
     pub(super) fn unchecked(check: Check, cause: Check) -> Self {
         Self::note(check, "not checked", format!("remedy what is found under {cause}, then run this again"))
     }

@@ -32,8 +32,8 @@ struct Settings {
     maximum_age: Option<String>,
 }
 
-/// Looks at the kubelet, if one runs, and its configuration, if there is one.
-pub(super) fn look(processes: &[Process], places: &Places) -> KubeletFacts {
+/// Examines the kubelet, if one runs, and its configuration, if there is one.
+pub(super) fn examine(processes: &[Process], places: &Places) -> KubeletFacts {
     let kubelet = processes.iter().find(|process| process.runs("kubelet"));
     let option = |name| kubelet.and_then(|kubelet| kubelet.option(name));
     let file = Path::new(option("--config").unwrap_or(CONFIGURATION));
@@ -168,11 +168,11 @@ mod tests {
         let places = Places::below(root.path());
         let kubelet = |line: &str| {
             let arguments = line.split(' ').map(str::to_owned).collect();
-            look(&[Process { name: "kubelet".to_owned(), arguments }], &places)
+            examine(&[Process { name: "kubelet".to_owned(), arguments }], &places)
         };
         assert!(judge(&kubelet("kubelet --config=/k.yaml")).found.contains("90%"));
         assert_eq!(judge(&kubelet("kubelet --config /k.yaml --image-gc-high-threshold=100")).level, Level::Ok);
         assert!(judge(&kubelet("kubelet")).found.contains("85%"));
-        assert_eq!(judge(&look(&[], &places)).level, Level::Note);
+        assert_eq!(judge(&examine(&[], &places)).level, Level::Note);
     }
 }

@@ -48,7 +48,7 @@ impl Process {
 ///
 /// # Errors
 /// If there is no `/proc`.
-pub(super) fn look(places: &Places) -> std::io::Result<Vec<Process>> {
+pub(super) fn examine(places: &Places) -> std::io::Result<Vec<Process>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(places.proc(""))? {
         let Ok(entry) = entry else { continue };
@@ -105,9 +105,9 @@ mod tests {
             std::fs::write(path, content).unwrap();
         }
         let places = Places::below(root.path());
-        let mut found = look(&places).unwrap();
+        let mut found = examine(&places).unwrap();
         found.retain(|process| !process.name.is_empty());
         assert_eq!(found, [process("kubelet", "/k --x")]);
-        assert!(look(&Places::below(&root.path().join("none"))).is_err());
+        assert!(examine(&Places::below(&root.path().join("none"))).is_err());
     }
 }

@@ -68,7 +68,9 @@ fn unreachable(error: &DatabaseError, of: &str) -> Finding {
             format!("{server} answers more than any switch has to say, so that the agent reads none of it"),
             "find the key (redis-cli --bigkeys) and remove it",
         ),
-        DatabaseError::Away(_) | DatabaseError::NoSuchNamespace(_) => (error.to_string(), STATUS),
+        DatabaseError::Reconnecting(_) | DatabaseError::Busy { .. } | DatabaseError::NoSuchNamespace(_) => {
+            (error.to_string(), STATUS)
+        }
     };
     Finding::error(Check::Redis, format!("{of}: {found}"), remedy)
 }

@@ -66,14 +66,14 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Looks at everything, at the same time.
+    /// Examines everything, at the same time.
     pub(super) async fn take(settings: &Settings, places: &Places) -> Self {
         let (state_dir, there) = (settings.paths.state_dir.clone(), places.clone());
         let (databases, engine, files, state_dir, others) = tokio::join!(
             look_at_databases(&settings.redis),
             look_at_engine(settings.engine.host.clone()),
             look_at_files(settings.paths.clone()),
-            within_deadline(move || state_dir::look(&state_dir, &there)),
+            within_deadline(move || state_dir::examine(&state_dir, &there)),
             look_at_others(places.clone()),
         );
         let mut seen =
@@ -137,7 +137,7 @@ async fn look_at_engine(host: EngineHost) -> EngineFacts {
     let interest = Interest { everything: true, ..Interest::default() };
     let snapshot = timeout(SNAPSHOT_DEADLINE, Reader::new(engine).read(&interest)).await;
     let late = |_| {
-        let what = "looking at all images and containers".to_owned();
+        let what = "listing all images and containers".to_owned();
         Err(EngineError::TimedOut { what, host: host.to_string(), after: SNAPSHOT_DEADLINE })
     };
     EngineFacts { version, snapshot: Some(snapshot.unwrap_or_else(late)) }
@@ -154,8 +154,8 @@ async fn look_at_files(paths: PathSettings) -> Option<Files> {
 
 async fn look_at_others(places: Places) -> Option<Others> {
     within_deadline(move || {
-        let processes = processes::look(&places);
-        let kubelet = kubelet::look(processes.as_deref().unwrap_or_default(), &places);
+        let processes = processes::examine(&places);
+        let kubelet = kubelet::examine(processes.as_deref().unwrap_or_default(), &places);
         Others { processes, kubelet }
     })
     .await

@@ -28,15 +28,15 @@ pub(super) struct StateDirFacts {
     storage: io::Result<Storage>,
 }
 
-/// Looks at the state directory, changing nothing.
-pub(super) fn look(path: &Path, places: &Places) -> StateDirFacts {
+/// Examines the state directory, changing nothing.
+pub(super) fn examine(path: &Path, places: &Places) -> StateDirFacts {
     let existing = path.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(Path::new("/"));
     StateDirFacts {
         path: path.to_owned(),
         exists: existing == path,
         writable: writable(existing),
         holder: holder(&StateDirectory::lock_file(path), places),
-        storage: storage::look(path, places),
+        storage: storage::examine(path, places),
     }
 }
 

@@ -29,11 +29,11 @@ pub(super) enum Storage {
     Memory(&'static str),
 }
 
-/// Looks at what keeps `path`, or its nearest directory above that exists.
+/// Examines what keeps `path`, or its nearest directory above that exists.
 ///
 /// # Errors
 /// If the file system does not tell.
-pub(super) fn look(path: &Path, places: &Places) -> io::Result<Storage> {
+pub(super) fn examine(path: &Path, places: &Places) -> io::Result<Storage> {
     let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     if let Some(kind) = memory(type_of(existing)?) {
         return Ok(Storage::Memory(kind));
@@ -152,7 +152,7 @@ garbage
     fn a_real_tmpfs_is_memory_and_what_is_missing_is_judged_by_what_is_above() {
         let places = Places::below(Path::new("/"));
         for path in ["/dev/shm", "/dev/shm/none/at/all"] {
-            assert_eq!(look(Path::new(path), &places).unwrap(), Storage::Memory("a tmpfs"), "{path}");
+            assert_eq!(examine(Path::new(path), &places).unwrap(), Storage::Memory("a tmpfs"), "{path}");
         }
     }
 }

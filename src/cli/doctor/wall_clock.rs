@@ -8,14 +8,14 @@ use crate::clock;
 /// No switch that runs this agent was set up before.
 const EARLIEST_YEAR: i32 = 2024;
 
-const MEND: &str = "none for the agent, which counts waits by the monotonic clock; for right times in rows and logs see \
+const REMEDY: &str = "none for the agent, which counts waits by the monotonic clock; for right times in rows and logs see \
                     \"show ntp\" and \"show clock\"";
 
 /// Judges the time, given the starts of the running containers by name.
 pub(super) fn judge<'a>(now: DateTime<Utc>, starts: impl Iterator<Item = (&'a str, &'a str)>) -> Finding {
     let shown = clock::format(now);
     if now.year() < EARLIEST_YEAR {
-        return Finding::note(Check::Clock, format!("it is {shown} UTC: the clock is not set yet"), MEND);
+        return Finding::note(Check::Clock, format!("it is {shown} UTC: the clock is not set yet"), REMEDY);
     }
     let start = |text: &str| DateTime::parse_from_rfc3339(text).ok();
     let later = starts.filter(|(_, text)| start(text).is_some_and(|start| start > now)).map(|(name, _)| name).next();
@@ -25,7 +25,7 @@ pub(super) fn judge<'a>(now: DateTime<Utc>, starts: impl Iterator<Item = (&'a st
             format!(
                 "it is {shown} UTC, before container {name} was started: the clock was set back, or is not set yet"
             ),
-            MEND,
+            REMEDY,
         ),
         None => Finding::ok(Check::Clock, format!("it is {shown} UTC")),
     }

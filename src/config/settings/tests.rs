@@ -6,6 +6,15 @@ fn load(overrides: &Overrides, file: &Path, environment: &[(&str, &str)]) -> Res
     Settings::from_sources(overrides, file, environment.iter().map(|(name, value)| (name.into(), value.into())))
 }
 
+fn keys_known() -> Vec<String> {
+    arguments().iter().map(|setting| setting.get_id().to_string()).collect()
+}
+
+fn overrides(values: &[(&str, &str)]) -> Overrides {
+    let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Overrides { config: None, values }
+}
+
 fn toml(content: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("imgmgrd.toml");
@@ -34,7 +43,7 @@ fn the_file_of_the_package_has_every_key_with_its_default() {
     // A key is commented out, and nothing else is written like one.
     let keys: Vec<&str> =
         content.lines().filter_map(|line| line.strip_prefix('#')?.split_once(" = ")?.0.into()).collect();
-    let known: Vec<&str> = KEYS.iter().filter_map(|(key, _)| Some(key.split_once('.')?.1)).collect();
+    let known: Vec<String> = keys_known().iter().filter_map(|key| Some(key.split_once('.')?.1.to_owned())).collect();
     assert_eq!(keys, known);
     let uncommented: String = content
         .lines()
@@ -51,7 +60,7 @@ fn the_file_of_the_package_has_every_key_with_its_default() {
 #[test]
 fn the_nearer_source_wins() {
     let (_directory, file) = toml("[paths]\nstate_dir = \"/file\"\npackages = \"/file\"\nimage_names = \"/file\"\n");
-    let overrides = Overrides { packages: Some("/line".to_owned()), ..Overrides::default() };
+    let overrides = overrides(&[("paths.packages", "/line")]);
     let environment = [("IMGMGRD__PATHS__PACKAGES", "/env"), ("IMGMGRD__PATHS__IMAGE_NAMES", "/env")];
     let settings = load(&overrides, &file, &environment).unwrap();
     assert_eq!(settings.paths.state_dir, Path::new("/file"));
@@ -61,34 +70,33 @@ fn the_nearer_source_wins() {
 
 #[test]
 fn every_key_has_a_variable_and_a_flag() {
-    let environment: Vec<_> = KEYS.iter().map(|(key, _)| (variable_of(key), "unix:///env".to_owned())).collect();
+    let environment: Vec<_> = keys_known().iter().map(|key| (variable_of(key), "unix:///env".to_owned())).collect();
     let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let from_environment = load(&Overrides::default(), Path::new(NOWHERE), &environment).unwrap();
-    let all = || Some("unix:///env".to_owned());
-    let overrides = Overrides {
-        config: None,
-        database_config: all(),
-        database_global: all(),
-        engine_host: all(),
-        state_dir: all(),
-        image_names: all(),
-        remote_ctr_config: all(),
-        packages: all(),
-    };
-    let from_line = load(&overrides, Path::new(NOWHERE), &[]).unwrap();
+    let flags = arguments().into_iter().map(|setting| format!("--{}=unix:///env", setting.get_long().unwrap()));
+    let command = Overrides::augment_args(Command::new("imgmgrd"));
+    let matches = command.try_get_matches_from(["imgmgrd".to_owned()].into_iter().chain(flags)).unwrap();
+    let from_line = load(&Overrides::from_arg_matches(&matches).unwrap(), Path::new(NOWHERE), &[]).unwrap();
     assert_eq!(from_environment, from_line);
     let shown = format!("{from_line:?}");
     assert!(!shown.contains("sonic") && !shown.contains("imgmgrd"), "{shown}");
 }
 
 #[test]
+fn a_flag_that_is_not_given_overrides_nothing() {
+    let command = Overrides::augment_args(Command::new("imgmgrd"));
+    let matches = command.try_get_matches_from(["imgmgrd", "--packages", "/line"]).unwrap();
+    let overrides = Overrides::from_arg_matches(&matches).unwrap();
+    assert_eq!(overrides.values, [("paths.packages".to_owned(), "/line".to_owned())]);
+}
+
+#[test]
 fn the_help_names_every_default_and_variable() {
-    use clap::Args;
-    let mut command = Overrides::augment_args(clap::Command::new("imgmgrd")).term_width(0);
+    let mut command = Overrides::augment_args(Command::new("imgmgrd")).term_width(0);
     let help = command.render_long_help().to_string();
-    for (key, default) in KEYS {
-        assert!(help.contains(&variable_of(key)), "{key}");
-        assert!(help.contains(default.unwrap_or(EngineHost::DEFAULT)), "{key}");
+    for setting in arguments() {
+        assert!(help.contains(&variable_of(setting.get_id().as_str())), "{help}");
+        assert!(help.contains(setting.get_default_values()[0].to_str().unwrap()), "{help}");
     }
 }
 
@@ -119,11 +127,11 @@ fn docker_host_is_the_default_of_the_engine() {
 
 #[test]
 fn a_file_that_is_named_has_to_exist() {
-    let overrides = Overrides { config: Some("/nonexistent/x.toml".to_owned()), ..Overrides::default() };
+    let overrides = Overrides { config: Some("/nonexistent/x.toml".into()), ..Overrides::default() };
     let error = load(&overrides, Path::new(NOWHERE), &[]).unwrap_err().to_string();
     assert_eq!(error, "/nonexistent/x.toml: does not exist; name another settings file, or leave --config out");
     let (_directory, file) = toml("[paths]\nstate_dir = \"/named\"\n");
-    let overrides = Overrides { config: Some(file.to_str().unwrap().to_owned()), ..Overrides::default() };
+    let overrides = Overrides { config: Some(file.clone()), ..Overrides::default() };
     let settings = load(&overrides, Path::new(NOWHERE), &[]).unwrap();
     assert_eq!(settings.paths.state_dir, Path::new("/named"));
 }

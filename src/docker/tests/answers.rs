@@ -78,7 +78,7 @@ async fn failures_are_told_apart_by_their_status() {
     assert!(matches!(refused(409).await, EngineError::Conflict { .. }));
     let error = refused(500).await;
     assert!(matches!(error, EngineError::Refused { status: 500, .. }) && !error.is_unreachable());
-    assert_eq!(error.to_string(), "looking at image docker-snmp:1: the engine refused with status 500: no way");
+    assert_eq!(error.to_string(), "inspecting image docker-snmp:1: the engine refused with status 500: no way");
 }
 
 #[tokio::test]

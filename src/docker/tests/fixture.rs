@@ -48,7 +48,7 @@ impl Rig {
         self.dockerd.create_container(&ContainerSpec::new(name, image)).parse().unwrap()
     }
 
-    pub(super) async fn look(&self, interest: &Interest) -> EngineSnapshot {
+    pub(super) async fn read(&self, interest: &Interest) -> EngineSnapshot {
         Reader::new(self.engine.clone()).read(interest).await.unwrap()
     }
 }

@@ -13,9 +13,9 @@ async fn only_what_is_interesting_is_inspected() {
     let snmp = rig.image("r.example:5000/docker-snmp:20240510.RC1");
     let other = rig.image("docker-lldp:1");
     let container = rig.kube("snmp", &snmp);
-    let stranger = rig.kube("lldp", &other);
+    let other_kube = rig.kube("lldp", &other);
 
-    let nothing = rig.look(&Interest::default()).await;
+    let nothing = rig.read(&Interest::default()).await;
     assert_eq!(nothing.images[&snmp].version, ImageVersion::NotRead);
     assert_eq!(nothing.images[&snmp].references, [reference("r.example:5000/docker-snmp:20240510.RC1")].into());
     assert!(nothing.images[&snmp].size > 100_000);
@@ -23,19 +23,19 @@ async fn only_what_is_interesting_is_inspected() {
     assert_eq!(nothing.containers[&container].status, ContainerStatus::Running);
     assert_eq!(nothing.containers[&container].created_from, None, "created from an id");
 
-    let snapshot = rig.look(&interest(&["snmp"], &[])).await;
+    let snapshot = rig.read(&interest(&["snmp"], &[])).await;
     let details = snapshot.containers[&container].details.clone().expect("inspected");
     assert!(!details.unhealthy && details.oom_kills == 0, "{details:?}");
     assert_eq!(snapshot.containers[&container].kubelet.as_ref().map(|labels| &*labels.container_name), Some("snmp"));
     // The image of an interesting container is interesting.
     assert_eq!(snapshot.images[&snmp].version, ImageVersion::Read(Value::Is("20240510.RC1".parse().unwrap())));
     assert_eq!(snapshot.images[&other].version, ImageVersion::NotRead);
-    assert_eq!(snapshot.containers[&stranger].details, None);
+    assert_eq!(snapshot.containers[&other_kube].details, None);
 
-    let prefix = Interest { containers: [stranger.short()].into(), ..Interest::default() };
-    assert!(rig.look(&prefix).await.containers[&stranger].details.is_some());
+    let prefix = Interest { containers: [other_kube.short()].into(), ..Interest::default() };
+    assert!(rig.read(&prefix).await.containers[&other_kube].details.is_some());
     let everything = Interest { everything: true, ..Interest::default() };
-    let everything = rig.look(&everything).await;
+    let everything = rig.read(&everything).await;
     assert!(everything.containers.values().all(|container| container.details.is_some()));
     assert!(everything.images.values().all(|image| image.declared_version().is_some()));
 }
@@ -46,7 +46,7 @@ async fn images_without_a_name_are_seen() {
     let first = rig.image("docker-snmp:1");
     let second = rig.image("docker-snmp:2");
     rig.dockerd.tag(&second.to_string(), "docker-snmp:1");
-    let snapshot = rig.look(&Interest { images: [first].into(), ..Interest::default() }).await;
+    let snapshot = rig.read(&Interest { images: [first].into(), ..Interest::default() }).await;
     let nameless = &snapshot.images[&first];
     assert!(nameless.references.is_empty() && nameless.unreadable_references == 0, "{nameless:?}");
     assert_eq!(nameless.declared_version().map(ToString::to_string).as_deref(), Some("1"));
@@ -64,7 +64,7 @@ async fn tags_and_digests_and_what_containers_were_created_from() {
     let pulled = rig.stopped("pulled", &by_digest);
     let short = rig.stopped("short", &image.to_string()["sha256:".len()..][..12]);
     let tagged = rig.stopped("snmp", "docker-snmp:latest");
-    let snapshot = rig.look(&interest(&[], &["docker-snmp"])).await;
+    let snapshot = rig.read(&interest(&[], &["docker-snmp"])).await;
     assert_eq!(snapshot.images[&image].references, [reference(&by_digest)].into());
     assert_eq!(snapshot.images[&image].declared_version().map(ToString::to_string).as_deref(), Some("1"));
     assert_eq!(snapshot.containers[&pulled].created_from, Some(reference(&by_digest)));
@@ -80,14 +80,14 @@ async fn paused_restarting_and_unhealthy() {
     let rig = Rig::new();
     let image = rig.image("docker-snmp:1");
     let interval = std::time::Duration::from_millis(100);
-    let sick = rig.run(&kube_spec("snmp", &image).health(&["/bin/busybox", "false"], interval));
+    let unhealthy = rig.run(&kube_spec("snmp", &image).health(&["/bin/busybox", "false"], interval));
     let looping = rig.run(&ContainerSpec::new("looping", "docker-snmp:1").script("exit 1").restart_always());
     let wanted = Interest { everything: true, ..Interest::default() };
     let started = tokio::time::Instant::now();
     loop {
-        let snapshot = rig.look(&wanted).await;
-        let is_sick = snapshot.containers[&sick].details.as_ref().is_some_and(|details| details.unhealthy);
-        if is_sick && snapshot.containers[&looping].status == ContainerStatus::Restarting {
+        let snapshot = rig.read(&wanted).await;
+        let is_unhealthy = snapshot.containers[&unhealthy].details.as_ref().is_some_and(|details| details.unhealthy);
+        if is_unhealthy && snapshot.containers[&looping].status == ContainerStatus::Restarting {
             assert_eq!(snapshot.containers[&looping].details, None);
             break;
         }

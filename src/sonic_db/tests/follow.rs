@@ -97,7 +97,7 @@ async fn a_redis_that_was_restarted_empty_is_followed_again_within_a_second() {
     until(&mut databases, "the loss", |d| unreachable(d).is_some()).await;
     assert!(is_filled(&databases), "what was last seen stays");
     assert!(snapshot(&databases).unreadable.contains(&Namespace::Host));
-    assert!(matches!(databases.read_group(&[]).await, Err(DatabaseError::Away(_))));
+    assert!(matches!(databases.read_group(&[]).await, Err(DatabaseError::Reconnecting(_))));
     redis.servers[0].launch();
     let start = since_boot();
     until(&mut databases, "the empty databases", |d| unreachable(d).is_none() && !is_filled(d)).await;

@@ -38,6 +38,22 @@ async fn connect(redis: &Redis) -> Databases {
 }
 
 #[tokio::test]
+async fn one_publication_at_a_time() {
+    let redis = Redis::start(1);
+    let mut databases = connect(&redis).await;
+    let under_way = databases.publish(vec![image(&[("stability", "waiting")])]);
+    let too_early = databases.publish(vec![image(&[("stability", "observing")])]).await;
+    assert!(too_early.written.is_empty(), "{too_early:?}");
+    assert!(too_early.not_written[0].error.to_string().contains("has not taken yet"), "{too_early:?}");
+    let published = under_way.await;
+    databases.apply_published(&published);
+    written(&mut databases, vec![image(&[("stability", "observing")])]).await;
+    // One that is given up makes way as well.
+    drop(databases.publish(vec![image(&[("stability", "failed")])]));
+    written(&mut databases, vec![image(&[("stability", "stable")])]).await;
+}
+
+#[tokio::test]
 async fn versions_are_recorded_only_in_the_row_that_was_observed() {
     let redis = Redis::start(1);
     redis.fill(0);

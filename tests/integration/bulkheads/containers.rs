@@ -1,11 +1,11 @@
-//! A container whose shim is dead: looking at it, or removing it, never ends, or ends with an error.
+//! A container whose shim is dead: inspecting it, or removing it, never ends, or ends with an error.
 
 use imgmgrd_test_support::kubelet::KubeContainer;
 
 use crate::fleet::{Fleet, SNMP, TELEMETRY};
 use crate::story::NEW;
 
-/// The agent starts where both have been taken over, and looking at one of the containers goes wrong.
+/// The agent starts where both have been taken over, and inspecting one of the containers goes wrong.
 fn one_cannot_be_inspected(goes_wrong: fn(&Fleet, &str)) {
     let mut fleet = Fleet::of(&[SNMP, TELEMETRY]);
     fleet.stable_time(1);

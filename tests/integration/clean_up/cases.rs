@@ -8,13 +8,13 @@ use crate::story::{LOCAL, NEW, NEWER, NEWEST, Story};
 #[test]
 fn case_1_the_local_image_of_the_last_version_takes_the_kube_images_place() {
     let mut story = Story::telemetry();
-    let really_ran = story.latest();
+    let local_image = story.latest();
     let pulled = story.pull(LOCAL, "by Kubernetes");
     story.promote(NEW);
     story.loses(&pulled);
     let kube = story.kube(LOCAL);
     story.until("it has one name", |story| story.image(&story.local(LOCAL)).is_none());
-    assert_eq!(story.engine().references(&really_ran).into_iter().collect::<Vec<_>>(), [kube]);
+    assert_eq!(story.engine().references(&local_image).into_iter().collect::<Vec<_>>(), [kube]);
     story.until("it is told as the last version", |story| story.rows().published("last_version") == LOCAL);
     story.until("both images are told", |story| story.rows().published("images") == "2");
 }
@@ -58,7 +58,7 @@ fn a_local_name_of_the_promoted_image_is_dropped() {
 #[test]
 fn all_at_once_are_done_in_one_pass() {
     let mut story = Story::telemetry();
-    let really_ran = story.latest();
+    let local_image = story.latest();
     let case_1 = story.pull(LOCAL, "by Kubernetes");
     let case_2 = story.engine().load(&Image::new(Some("20201231.10")), &[&story.local("20201231.10")]);
     let case_3: Vec<String> = ["20201231.1", "20201231.2"].iter().map(|version| story.pull(version, "")).collect();
@@ -66,7 +66,7 @@ fn all_at_once_are_done_in_one_pass() {
     let gone = [vec![case_1, case_2], case_3].concat();
     story.until("all are gone", |story| left(story, &gone).is_empty());
     assert_eq!(story.latest(), container.image_id);
-    assert_eq!(story.image(&story.kube(LOCAL)), Some(really_ran));
+    assert_eq!(story.image(&story.kube(LOCAL)), Some(local_image));
     story.until("history tells", |story| story.history("cleaned").len() == 4);
     let times: std::collections::BTreeSet<_> =
         story.history("cleaned").into_iter().map(|row| row["time"].clone()).collect();

@@ -116,17 +116,17 @@ fn an_image_that_was_pulled_after_the_takeover() {
 #[test]
 fn the_kube_image_of_case_1_while_a_dry_run_uses_it() {
     let mut story = Story::telemetry();
-    let really_ran = story.latest();
+    let local_image = story.latest();
     story.switch.publish("docker-sonic-telemetry", LOCAL, "by Kubernetes");
     let idle = story.switch.kubelet().deploy(&story.deployment(LOCAL));
     story.promote(NEW);
     story.let_it_pass();
     assert_eq!(story.image(&story.kube(LOCAL)), Some(idle.image_id.clone()));
-    assert_eq!(story.image(&story.local(LOCAL)), Some(really_ran.clone()), "it waits beside it");
-    assert!(story.why(&really_ran).contains("stands in for"), "{}", story.why(&really_ran));
+    assert_eq!(story.image(&story.local(LOCAL)), Some(local_image.clone()), "it waits beside it");
+    assert!(story.why(&local_image).contains("stands in for"), "{}", story.why(&local_image));
 
     story.switch.kubelet().remove(&idle);
     story.loses(&idle.image_id);
-    story.until("it took its place", |story| story.image(&story.kube(LOCAL)) == Some(really_ran.clone()));
+    story.until("it took its place", |story| story.image(&story.kube(LOCAL)) == Some(local_image.clone()));
     story.until("it has one name", |story| story.image(&story.local(LOCAL)).is_none());
 }

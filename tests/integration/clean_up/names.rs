@@ -23,7 +23,7 @@ fn a_version_in_two_registries_goes_from_both() {
 #[test]
 fn in_case_1_the_local_image_takes_its_place_in_each_registry_that_has_the_version() {
     let mut story = Story::telemetry();
-    let really_ran = story.latest();
+    let local_image = story.latest();
     let first = story.pull(LOCAL, "by Kubernetes");
     let elsewhere = format!("10.1.0.1:5000/sonic/docker-sonic-telemetry:{LOCAL}");
     let second = story.engine().load(&Image::new(Some(LOCAL)).salt("of another registry"), &[&elsewhere]);
@@ -31,8 +31,8 @@ fn in_case_1_the_local_image_takes_its_place_in_each_registry_that_has_the_versi
     story.loses(&first);
     story.loses(&second);
     story.until("it has no local name", |story| story.image(&story.local(LOCAL)).is_none());
-    assert_eq!(story.image(&story.kube(LOCAL)), Some(really_ran.clone()));
-    assert_eq!(story.image(&elsewhere), Some(really_ran));
+    assert_eq!(story.image(&story.kube(LOCAL)), Some(local_image.clone()));
+    assert_eq!(story.image(&elsewhere), Some(local_image));
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn a_healthy_switch_is_fit_and_stays_as_it_is() {
     assert!(found.findings.iter().any(|finding| finding.to_string().contains("the 2 images of features take at most")));
 
     let text = String::from_utf8(text.stdout).expect("UTF-8");
-    assert!(text.starts_with(" LEVEL") && text.contains("MEND") && !text.contains('\x1b'), "{text}");
+    assert!(text.starts_with(" LEVEL") && text.contains("REMEDY") && !text.contains('\x1b'), "{text}");
     assert!(text.contains("\nFit to run imgmgrd: 0 errors, "), "{text}");
     assert_eq!(text.lines().count(), found.findings.len() + 3, "{text}");
 }

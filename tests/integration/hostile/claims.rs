@@ -128,7 +128,7 @@ fn whatever_the_rows_claim_what_runs_and_what_would_start_stays() {
     assert_eq!(writes, 540);
     story.switch.rows().remove(CONFIG_DB, "FEATURE|telemetry");
     story.switch.rows().remove(STATE_DB, "FEATURE|telemetry");
-    story.has_looked("lldp");
+    story.has_reconciled("lldp");
     stands(&story);
     assert!(story.engine().image_ids().contains(&old), "a row that is gone is no reason to remove anything");
 }

@@ -32,7 +32,7 @@ fn a_short_id_names_none() {
 }
 
 #[test]
-fn the_id_of_another_features_container_is_a_stranger() {
+fn the_id_of_another_features_container_counts_for_nothing() {
     let snmp = |story: &Story| {
         story.switch.publish("docker-snmp", NEW, "snmp");
         story.switch.kubelet().deploy(&Deployment::new("snmp", "docker-snmp", NEW))

@@ -62,7 +62,7 @@ impl Manager {
 }
 
 #[test]
-fn it_is_ready_when_the_first_look_is_published_and_pings_from_then_on() {
+fn it_is_ready_when_the_first_report_is_published_and_pings_from_then_on() {
     let mut switch = local_switch(FEATURE, BASE, LOCAL, 60);
     switch.engine_mut().stop();
     let (manager, mut agent) = Manager::start(&switch, &["run"], "");

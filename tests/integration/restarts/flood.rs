@@ -10,7 +10,7 @@ use crate::evidence::commands;
 use crate::scene::{binary, wait_for_stability};
 
 #[test]
-fn a_burst_of_flips_promotes_nothing_and_costs_few_looks() {
+fn a_burst_of_flips_promotes_nothing_and_costs_few_readings() {
     let (switch, mut agent, _) = observing(2);
     let latest = switch.engine().image_id(&format!("{BASE}:latest"));
     let reads = || commands(&switch, &["hgetall"]);

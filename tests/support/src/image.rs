@@ -1,4 +1,4 @@
-//! Images that really run and are small enough to have hundreds of: all share one layer with busybox in it.
+//! Images that run and are small enough to have hundreds of: all share one layer with busybox in it.
 
 use std::collections::BTreeMap;
 use std::io::Write;

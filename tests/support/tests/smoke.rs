@@ -1,4 +1,4 @@
-//! Everything really once, and afterwards nothing is left.
+//! Everything once, on real parts, and afterwards nothing is left.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -79,10 +79,10 @@ fn containers_restart_crash_sicken_and_run_out_of_memory() {
     engine.crash_container("crashing");
     wait_until("a crashed container is started again", SOON, || engine.is_running("crashing") && started() != before);
 
-    engine.run_container(&spec("sick").healthy_while_file(Duration::from_millis(100)));
-    let health = || engine.container("sick").unwrap()["State"]["Health"]["Status"].clone();
+    engine.run_container(&spec("unhealthy").healthy_while_file(Duration::from_millis(100)));
+    let health = || engine.container("unhealthy").unwrap()["State"]["Health"]["Status"].clone();
     wait_equal("no file, not healthy", SOON, "unhealthy", health);
-    assert_eq!(engine.exec("sick", &["/bin/busybox", "touch", "/healthy"]), 0);
+    assert_eq!(engine.exec("unhealthy", &["/bin/busybox", "touch", "/healthy"]), 0);
     wait_equal("a file, healthy", SOON, "healthy", health);
 
     engine.run_container(&spec("greedy").out_of_memory());
@@ -92,8 +92,8 @@ fn containers_restart_crash_sicken_and_run_out_of_memory() {
     engine.create_container(&spec("never-run"));
     assert!(!engine.is_running("never-run"));
     assert_eq!(engine.try_untag("docker-x:latest").unwrap_err().0, 409);
-    engine.restart_container("sick");
-    engine.kill_container("sick");
+    engine.restart_container("unhealthy");
+    engine.kill_container("unhealthy");
     assert_eq!(engine.container_names().len(), 4);
     // Some still run.
     drop(switch);

@@ -63,10 +63,10 @@ pub(super) enum Event {
     StateLost,
     /// Time passes.
     Wait(u16),
-    /// The agent looks and acts.
-    Look,
+    /// The agent decides and acts.
+    Reconcile,
     /// The agent is killed after so many steps, and starts again.
-    KilledLook(usize),
+    Killed(usize),
     /// The agent is killed after it saved what fallback depends on and before it saved its marks.
     KilledSaving,
     /// The file of marks is lost.
@@ -91,11 +91,11 @@ pub(super) fn events() -> impl Strategy<Value = Vec<Event>> {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         12 => world_event(),
-        2 => Just(Event::Look),
+        2 => Just(Event::Reconcile),
         2 => prop_oneof![Just(600_u16), Just(601), Just(5), 0_u16..2000].prop_map(Event::Wait),
         // The usual course of things, so that it is often gone through.
-        5 => prop_oneof![Just(Event::Look), Just(Event::Wait(600))],
-        1 => (0_usize..8).prop_map(Event::KilledLook),
+        5 => prop_oneof![Just(Event::Reconcile), Just(Event::Wait(600))],
+        1 => (0_usize..8).prop_map(Event::Killed),
         1 => (0_usize..8).prop_map(Event::RefusedLook),
         1 => world_event().prop_map(|event| Event::LateLook(Box::new(event))),
         1 => prop_oneof![3 => Just(Event::RestartAgent), 2 => Just(Event::KilledSaving), 1 => Just(Event::MarksLost)],
@@ -131,7 +131,7 @@ fn world_event() -> impl Strategy<Value = Event> {
         1 => instance.clone().prop_map(Event::Exit),
         1 => instance.clone().prop_map(Event::Restart),
         1 => instance.clone().prop_map(Event::OutOfMemory),
-        1 => (instance.clone(), any::<bool>()).prop_map(|(instance, sick)| Event::Health(instance, sick)),
+        1 => (instance.clone(), any::<bool>()).prop_map(|(instance, unhealthy)| Event::Health(instance, unhealthy)),
         1 => instance.clone().prop_map(Event::Gone),
         2 => (0_usize..6).prop_map(Event::RemoveContainer),
         2 => (0_usize..12).prop_map(Event::Collect),

@@ -1,4 +1,4 @@
-//! The promises of section 4, judged by what really happened to the switch and not by what the agent believes.
+//! The promises of section 4, judged by what happened to the switch and not by what the agent believes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,15 +6,15 @@ use crate::domain::{Base, ContainerId, ImageId, Instance, Reference, StartedAt, 
 use crate::fixtures::*;
 use crate::*;
 
-/// What really happened so far.
+/// What happened so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Oracle {
-    /// Tagged `latest`, which no look has seen yet: if somebody moves it before, nobody can know.
+    /// Tagged `latest`, which no decision has seen yet: if somebody moves it before, nobody can know.
     tagged: BTreeMap<Base, ImageId>,
     promoted: BTreeMap<Base, ImageId>,
     previous: BTreeMap<Base, ImageId>,
     rolled_back: BTreeMap<Base, BTreeSet<ImageId>>,
-    /// The last look at which an instance's takeover was not takeover_status.
+    /// The last decision at which an instance's takeover did not stand.
     not_standing: BTreeMap<Instance, u64>,
     /// The world moved on since the decision, so that its steps may be based on what is not so any more.
     pub(super) is_late: bool,
@@ -42,8 +42,8 @@ impl Oracle {
         self.not_standing.retain(|instance, _| has_failed(instance));
     }
 
-    /// The agent looks, and remembers this.
-    pub(super) fn looked(&mut self, switch: &Switch, instances: &[(Instance, Base)], memory: &Memory) {
+    /// The agent has decided, and remembers this.
+    pub(super) fn decided(&mut self, switch: &Switch, instances: &[(Instance, Base)], memory: &Memory) {
         for (base, image) in std::mem::take(&mut self.tagged) {
             if switch.named(&format!("{base}:latest")).as_ref() == Some(&image) {
                 self.is_promoted(&base, image);
@@ -117,7 +117,7 @@ impl Oracle {
         self.fallback(base, step, before, after, instances);
     }
 
-    /// A failed version is never promoted: its container has run long enough, and stood at every look meanwhile.
+    /// A failed version is never promoted: its container has run long enough, and stood at every decision meanwhile.
     fn promoted(
         &mut self,
         base: &Base,

@@ -1,4 +1,4 @@
-//! A switch on which things happen, and an agent that looks at it.
+//! A switch on which things happen, and an agent that reconciles it.
 
 use super::events::Event;
 use super::oracle::Oracle;
@@ -134,8 +134,8 @@ impl World {
             | Event::LocalStart(_)
             | Event::LocalStop(_)
             | Event::LocalCreate(_) => self.play_container(event),
-            Event::Look => self.reconcile(),
-            Event::KilledLook(after) => {
+            Event::Reconcile => self.reconcile(),
+            Event::Killed(after) => {
                 let decision = self.decide();
                 self.switch.remember(&decision);
                 self.act(&decision.plan, *after, usize::MAX);
@@ -194,9 +194,9 @@ impl World {
                     self.switch.details(&container, |details| details.oom_kills += 1);
                 }
             }
-            Event::Health(number, sick) => {
+            Event::Health(number, unhealthy) => {
                 if let Some(container) = self.running(*number) {
-                    self.switch.details(&container, |details| details.unhealthy = *sick);
+                    self.switch.details(&container, |details| details.unhealthy = *unhealthy);
                 }
             }
             Event::Gone(number) => {
@@ -263,11 +263,11 @@ impl World {
         let decision = decide(&snapshot, &self.switch.memory, &self.switch.policy, &self.switch.now());
         let violations = invariants::check(&snapshot, &decision.memory, &self.switch.policy, &decision.plan);
         assert!(violations.is_empty(), "{violations:#?}\n{}", self.switch.text(&decision));
-        self.oracle.looked(&self.switch, &self.instances, &decision.memory);
+        self.oracle.decided(&self.switch, &self.instances, &decision.memory);
         decision
     }
 
-    /// Looks, carries the plan out, and looks at what became of it.
+    /// Reconciles, and once more to see what became of it.
     pub(super) fn reconcile(&mut self) {
         let decision = self.decide();
         self.switch.remember(&decision);
@@ -278,15 +278,15 @@ impl World {
         }
     }
 
-    /// Looks until nothing is left to do.
+    /// Reconciles until nothing is left to do.
     pub(super) fn settle(&mut self, most: usize) {
         for _ in 0..most {
             let decision = self.decide();
             self.switch.remember(&decision);
             if decision.plan.is_empty() {
                 let further = self.decide();
-                assert!(further.plan.is_empty(), "a further look finds something to do");
-                assert_eq!(self.switch.memory, further.memory, "a further look changes the memory");
+                assert!(further.plan.is_empty(), "a further decision finds something to do");
+                assert_eq!(self.switch.memory, further.memory, "a further decision changes the memory");
                 return;
             }
             self.act(&decision.plan, usize::MAX, usize::MAX);
