@@ -27,7 +27,7 @@ end
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l config -d 'Settings file [default: /etc/sonic/imgmgrd.toml, which may be missing]' -r -F
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l database-config -d 'Where SONiC says where its databases are [env: IMGMGRD__REDIS__DATABASE_CONFIG]' -r -F
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l database-global -d 'The same for the ASICs of a multi-ASIC switch [env: IMGMGRD__REDIS__DATABASE_GLOBAL]' -r -F
-complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l engine-host -d 'Docker engine, as unix://PATH or tcp://HOST:PORT; DOCKER_HOST where that is set [env: IMGMGRD__ENGINE__HOST]' -r -F
+complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l engine-host -d 'Docker engine, as unix://PATH or tcp://HOST:PORT; DOCKER_HOST where that is set [env: IMGMGRD__ENGINE__HOST]' -r -f
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l state-dir -d 'Where the agent keeps what it remembers [env: IMGMGRD__PATHS__STATE_DIR]' -r -f -a "(__fish_complete_directories)"
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l image-names -d 'Which image a feature is made of [env: IMGMGRD__PATHS__IMAGE_NAMES]' -r -F
 complete -c imgmgrd -n "__fish_imgmgrd_needs_command" -l remote-ctr-config -d 'Defaults for the policy [env: IMGMGRD__PATHS__REMOTE_CTR_CONFIG]' -r -F

@@ -68,7 +68,8 @@ pub struct RedisSettings {
 #[serde(deny_unknown_fields, expecting = "a section")]
 pub struct EngineSettings {
     /// Docker engine, as unix://PATH or tcp://HOST:PORT; DOCKER_HOST where that is set
-    #[arg(id = "engine.host", long = "engine-host", value_name = "URL", default_value = EngineHost::DEFAULT)]
+    #[arg(id = "engine.host", long = "engine-host", value_name = "URL", value_hint = ValueHint::Other)]
+    #[arg(default_value = EngineHost::DEFAULT)]
     pub host: EngineHost,
 }
 
@@ -111,7 +112,7 @@ pub struct Overrides {
 impl Args for Overrides {
     fn augment_args(command: Command) -> Command {
         let config = Arg::new(CONFIG).long(CONFIG).value_name("FILE").value_parser(value_parser!(PathBuf));
-        let config = config.value_hint(ValueHint::FilePath);
+        let config = config.value_hint(ValueHint::FilePath).display_order(0);
         let config = config.help(format!("Settings file [default: {DEFAULT_FILE}, which may be missing]"));
         let settings = arguments().into_iter().map(|setting| {
             let variable = variable_of(setting.get_id().as_str());
