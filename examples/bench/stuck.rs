@@ -30,9 +30,9 @@ enum Stuck {
 }
 
 const CASES: [(Stuck, &str); 4] = [
-    (Stuck::ImageRemoval, "the removal of another unit's image"),
-    (Stuck::ContainerRemoval, "the removal of another unit's container"),
-    (Stuck::Inspect, "the inspect of another unit's container"),
+    (Stuck::ImageRemoval, "the removal of another group's image"),
+    (Stuck::ContainerRemoval, "the removal of another group's container"),
+    (Stuck::Inspect, "the inspect of another group's container"),
     (Stuck::Redis, "another namespace's Redis"),
 ];
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use derive_more::Display;
 use serde::Serialize;
 
 use crate::domain::{Base, ContainerId, ImageId, Reference, StartedAt, Value, Version};
@@ -34,23 +35,31 @@ pub struct Action {
 }
 
 /// What an action is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display)]
 pub enum Purpose {
     /// Promotion: make this version the local `latest`, steps 1 and 2. Without it, nothing else of the group is done.
+    #[display("promote {_0}")]
     Promote(Version),
     /// An operator rolls back: make this version the local `latest` again. Without it, nothing else of the group is done.
+    #[display("roll back to {_0}")]
     RollBack(Version),
     /// `latest` is gone while the promoted image is on the disk: tag it again.
+    #[display("restore latest to {_0}")]
     RestoreLatest(Version),
     /// A version that was promoted and is to be kept has lost its tags to other images: give it one of its own.
+    #[display("give {_0} a tag of its own")]
     NamePromoted(Version),
     /// Promotion, step 3: write the versions to STATE_DB.
+    #[display("record {_0} as stable")]
     RecordVersions(Version),
     /// Clean-up: a local tag of an image that has another name.
+    #[display("drop the local tag {_0}")]
     DropLocalTag(Version),
     /// Clean-up, case 1: the local image is the one that actually ran.
+    #[display("keep the local image of {_0}, which actually ran")]
     KeepLocalImage(Version),
     /// Clean-up, case 2 and 3: an image that nothing needs any more.
+    #[display("remove {}", _0.as_ref().map_or_else(|| "an image without version".to_owned(), ToString::to_string))]
     RemoveImage(Option<Version>),
 }
 
@@ -140,22 +149,6 @@ impl fmt::Display for Step {
     }
 }
 
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Promote(version) => write!(f, "promote {version}"),
-            Self::RollBack(version) => write!(f, "roll back to {version}"),
-            Self::RestoreLatest(version) => write!(f, "restore latest to {version}"),
-            Self::NamePromoted(version) => write!(f, "give {version} a tag of its own"),
-            Self::RecordVersions(version) => write!(f, "record {version} as stable"),
-            Self::DropLocalTag(version) => write!(f, "drop the local tag {version}"),
-            Self::KeepLocalImage(version) => write!(f, "keep the local image of {version}, which actually ran"),
-            Self::RemoveImage(Some(version)) => write!(f, "remove {version}"),
-            Self::RemoveImage(None) => write!(f, "remove an image without version"),
-        }
-    }
-}
-
 impl Serialize for Step {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -163,33 +156,25 @@ impl Serialize for Step {
 }
 
 /// How a step went, whoever carried it out.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display)]
 pub enum StepOutcome {
     /// What the step asks for is so: the step did it, or it was so already.
+    #[display("done")]
     Done {
         /// The size in bytes of the image that is gone with it; layers that others share are counted.
         reclaimed: u64,
     },
     /// The engine says that something uses the image. It may succeed once something has changed on the engine.
+    #[display("in use")]
     InUse,
     /// The world is not what the plan was made from, and why: nothing was changed, and a new plan is due.
     Changed(String),
     /// It failed, and why: it may be done or not, which the next reading tells.
+    #[display("failed: {_0}")]
     Failed(String),
 }
 
 impl StepOutcome {
     /// Done, with nothing reclaimed.
     pub const DONE: Self = Self::Done { reclaimed: 0 };
-}
-
-impl fmt::Display for StepOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Done { .. } => f.write_str("done"),
-            Self::InUse => f.write_str("in use"),
-            Self::Changed(why) => f.write_str(why),
-            Self::Failed(why) => write!(f, "failed: {why}"),
-        }
-    }
 }

@@ -10,8 +10,8 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use derive_more::Display;
 use serde::Serialize;
+use strum::Display;
 
 use crate::domain::{Age, Base, ContainerId, ImageId, Instance, Version};
 use crate::snapshot::{Ending, Mark};
@@ -141,7 +141,7 @@ pub enum Cause {
 /// The stability of an instance, as published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Display)]
 #[serde(rename_all = "lowercase")]
-#[display(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Stability {
     /// systemd's.
     Local,

@@ -3,10 +3,11 @@
 //! Memory holds no times: the agent keeps, beside it, when each [`Mark`] was made, and tells a decision their ages.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
+use derive_more::Display;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use super::rows::{Owner, RemoteState};
 use crate::domain::{Age, Base, ContainerId, ImageId, Instance, StartedAt, Version};
@@ -60,30 +61,42 @@ pub struct Failure {
 }
 
 /// How a takeover ended.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Ending {
     /// The container was started again.
+    #[display("the container was restarted")]
     Restarted,
     /// The container exited.
+    #[display("the container exited")]
     Exited,
     /// The container is paused.
+    #[display("the container was paused")]
     Paused,
     /// The container was removed.
+    #[display("the container was removed")]
     Removed,
     /// The kernel killed one of its processes for lack of memory.
+    #[display("a process of the container was killed for lack of memory")]
     OutOfMemory,
     /// Its health check says unhealthy.
+    #[display("the health check says unhealthy")]
     Unhealthy,
     /// Another container took over.
+    #[display("another container took over")]
     Replaced,
     /// `current_owner` is no longer kube.
+    #[display("current_owner is no longer kube")]
     OwnerChanged,
     /// `remote_state` is no longer running.
+    #[display("remote_state {}", _0.map_or_else(|| "is gone".to_owned(), |state| format!("became {state}")))]
     RemoteState(Option<RemoteState>),
     /// `container_version` changed.
+    #[display("container_version changed")]
     VersionChanged,
     /// The container is no longer known for sure.
+    #[display("the container can no longer be identified")]
     Unidentified,
 }
 
@@ -91,38 +104,7 @@ impl Ending {
     /// A short word for programs, which stays the same from release to release.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self {
-            Self::Restarted => "restarted",
-            Self::Exited => "exited",
-            Self::Paused => "paused",
-            Self::Removed => "removed",
-            Self::OutOfMemory => "out_of_memory",
-            Self::Unhealthy => "unhealthy",
-            Self::Replaced => "replaced",
-            Self::OwnerChanged => "owner_changed",
-            Self::RemoteState(_) => "remote_state",
-            Self::VersionChanged => "version_changed",
-            Self::Unidentified => "unidentified",
-        }
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Restarted => f.write_str("the container was restarted"),
-            Self::Exited => f.write_str("the container exited"),
-            Self::Paused => f.write_str("the container was paused"),
-            Self::Removed => f.write_str("the container was removed"),
-            Self::OutOfMemory => f.write_str("a process of the container was killed for lack of memory"),
-            Self::Unhealthy => f.write_str("the health check says unhealthy"),
-            Self::Replaced => f.write_str("another container took over"),
-            Self::OwnerChanged => f.write_str("current_owner is no longer kube"),
-            Self::RemoteState(Some(state)) => write!(f, "remote_state became {state}"),
-            Self::RemoteState(None) => f.write_str("remote_state is gone"),
-            Self::VersionChanged => f.write_str("container_version changed"),
-            Self::Unidentified => f.write_str("the container can no longer be identified"),
-        }
+        self.into()
     }
 }
 

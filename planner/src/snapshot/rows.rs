@@ -3,6 +3,9 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString};
+
 use crate::domain::{Feature, InvalidName, Namespace, Value, Version};
 
 /// The key of a `FEATURE` row and the namespace of its database.
@@ -23,76 +26,46 @@ pub struct Kubernetes {
     pub connected: Option<bool>,
 }
 
-/// Declares an enum of the fixed words of a field, compared without regard to case.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        pub enum $name { $($(#[$variant_doc])* $variant),+ }
-
-        impl FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                $(if text.eq_ignore_ascii_case($word) { return Ok(Self::$variant); })+
-                Err(UnknownWord { what: $what })
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(match self { $(Self::$variant => $word),+ })
-            }
-        }
-    };
+/// Who is to run, or runs, a feature. As all words of a fixed set, compared without regard to case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+pub enum Owner {
+    /// systemd.
+    Local,
+    /// A container that the kubelet runs.
+    Kube,
+    /// Nobody (STATE_DB only).
+    None,
 }
 
-/// A word that is none of a field's fixed set.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no {what}")]
-pub struct UnknownWord {
-    /// What was expected.
-    what: &'static str,
+/// How far a kube container is, as the container and the host tell each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+pub enum RemoteState {
+    /// There is none.
+    None,
+    /// It has started and asks to take over.
+    Pending,
+    /// The host has made room for it.
+    Ready,
+    /// It runs the feature.
+    Running,
+    /// It has gone away.
+    Stopped,
 }
 
-words!(
-    /// Who is to run, or runs, a feature.
-    Owner, "owner" {
-        /// systemd.
-        Local = "local",
-        /// A container that the kubelet runs.
-        Kube = "kube",
-        /// Nobody (STATE_DB only).
-        None = "none",
-    }
-);
-
-words!(
-    /// How far a kube container is, as the container and the host tell each other.
-    RemoteState, "remote state" {
-        /// There is none.
-        None = "none",
-        /// It has started and asks to take over.
-        Pending = "pending",
-        /// The host has made room for it.
-        Ready = "ready",
-        /// It runs the feature.
-        Running = "running",
-        /// It has gone away.
-        Stopped = "stopped",
-    }
-);
-
-words!(
-    /// Whether systemd considers the feature's service up.
-    SystemState, "system state" {
-        /// The service is started.
-        Up = "up",
-        /// The service is stopped.
-        Down = "down",
-    }
-);
+/// Whether systemd considers the feature's service up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Display, EnumString)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", ascii_case_insensitive)]
+pub enum SystemState {
+    /// The service is started.
+    Up,
+    /// The service is stopped.
+    Down,
+}
 
 /// CONFIG_DB `FEATURE|<feature>`, the fields that matter to images.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,13 +1,13 @@
 //! What was found, and what to do about it.
 
-use std::fmt;
-
 use serde::Serialize;
+use strum::Display;
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Display)]
 #[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Level {
     /// As it should be.
     Ok,
@@ -19,21 +19,11 @@ pub(super) enum Level {
     Error,
 }
 
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ok => "ok",
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        })
-    }
-}
-
 /// What was checked. The words are stable: scripts may rely on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Display)]
 #[cfg_attr(feature = "generate", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum Check {
     /// Where the databases are, and whether they can be reached.
     Redis,
@@ -69,31 +59,6 @@ pub(super) enum Check {
     ContainerId,
     /// Kube containers that report themselves as local.
     ReportsLocal,
-}
-
-impl fmt::Display for Check {
-    /// The word for it, as in JSON.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Redis => "redis",
-            Self::ConfigDb => "config_db",
-            Self::Notifications => "notifications",
-            Self::Engine => "engine",
-            Self::ImageStore => "image_store",
-            Self::StateDir => "state_dir",
-            Self::ImageNames => "image_names",
-            Self::Packages => "packages",
-            Self::Clock => "clock",
-            Self::Disk => "disk",
-            Self::RamDisk => "ram_disk",
-            Self::Ctrmgrd => "ctrmgrd",
-            Self::Collectors => "collectors",
-            Self::Kubelet => "kubelet",
-            Self::StartedFrom => "started_from",
-            Self::ContainerId => "container_id",
-            Self::ReportsLocal => "reports_local",
-        })
-    }
 }
 
 /// One thing that `doctor` found.

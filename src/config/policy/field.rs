@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
+
+use strum::{Display, EnumString};
 
 use crate::domain::{Age, InvalidName, Version};
 use crate::planner::FeaturePolicy;
 
 /// A field of a policy row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Display, EnumString)]
+#[strum(serialize_all = "snake_case", parse_err_ty = Refused, parse_err_fn = no_field)]
 pub(super) enum Field {
     State,
     StableTime,
@@ -45,31 +47,8 @@ pub(super) enum Refused {
     PinForAll,
 }
 
-impl FromStr for Field {
-    type Err = Refused;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "state" => Ok(Self::State),
-            "stable_time" => Ok(Self::StableTime),
-            "keep_versions" => Ok(Self::KeepVersions),
-            "cleanup" => Ok(Self::Cleanup),
-            "pin" => Ok(Self::Pin),
-            _ => Err(Refused::NoField),
-        }
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::State => "state",
-            Self::StableTime => "stable_time",
-            Self::KeepVersions => "keep_versions",
-            Self::Cleanup => "cleanup",
-            Self::Pin => "pin",
-        })
-    }
+fn no_field(_: &str) -> Refused {
+    Refused::NoField
 }
 
 impl Field {
