@@ -54,18 +54,23 @@ pub struct Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.socket, &self.tcp) {
-            (Some(socket), _) => write!(f, "{}", socket.display()),
+            (Some(socket), _) => f.write_str(&printable_path(socket)),
             (None, Some((host, port))) => write!(f, "{host}:{port}"),
             (None, None) => f.write_str("nowhere"),
         }
     }
 }
 
+/// A path that a file names, for people: whole, and nothing in it turns a terminal.
+pub(super) fn printable_path(path: &Path) -> String {
+    path.to_string_lossy().chars().flat_map(char::escape_debug).collect()
+}
+
 /// Why the databases cannot be found. The text names the file, what is wrong with it, and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}; {}", file.display(), remedy(source))]
+    #[error("cannot read {}: {source}; {}", printable_path(file), remedy(source))]
     Unreadable {
         /// The path of the file.
         file: PathBuf,
@@ -73,7 +78,10 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file is not what it should be.
-    #[error("{} is no database configuration: {problem}; restart the database service, which writes it anew", file.display())]
+    #[error(
+        "{} is no database configuration: {problem}; restart the database service, which writes it anew",
+        printable_path(file)
+    )]
     Malformed {
         /// The path of the file.
         file: PathBuf,
@@ -257,6 +265,17 @@ mod tests {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
         path
+    }
+
+    #[test]
+    fn a_path_that_turns_a_terminal_is_escaped() {
+        let folder = folder();
+        let config = write(&folder, "database_config.json", CONFIG);
+        let included = r#"{"INCLUDES": [{"namespace": "asic0", "include": "a\u202eb\n.json"}]}"#;
+        let error = read(&config, &write(&folder, "database_global.json", included)).unwrap_err().to_string();
+        assert!(error.contains("a\\u{202e}b\\n.json") && !error.contains(['\u{202e}', '\n']), "{error:?}");
+        let server = Server { socket: Some("/run/\u{202e}.sock".into()), tcp: None };
+        assert_eq!(server.to_string(), "/run/\\u{202e}.sock");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::allowance::{Allowance, Allowed};
 
-use super::config::Server;
+use super::config::{Server, printable_path};
 use super::error::DatabaseError;
 use super::limits::{DEADLINE, MOST_BYTES};
 use super::tables::Channels;
@@ -170,7 +170,7 @@ async fn connect(server: &Server) -> Result<AnyStream, DatabaseError> {
     if let Some(path) = &server.socket {
         match UnixStream::connect(path).await {
             Ok(stream) => return Ok(Box::pin(stream)),
-            Err(source) => error = Some(unreachable(path.display().to_string(), source)),
+            Err(source) => error = Some(unreachable(printable_path(path), source)),
         }
     }
     if let Some((host, port)) = &server.tcp {
