@@ -35,7 +35,7 @@ test: ## everything: dependencies, formatting, lints, all tests on real servers 
 model: ## explore every order of what may happen on a switch, in larger bounds than the tests; ARGS are scenarios, --small
 	@$(CARGO) run --profile model --locked --quiet -p imgmgrd-model -- $(ARGS)
 
-demo: ## watch it work on a private switch (root, about a minute); ARGS=--stay opens a shell on it afterwards
+demo: ## watch it work on a private switch (root, half a minute once it is built); ARGS=--stay opens a shell on it afterwards
 	@./scripts/setup.sh root $(if $(findstring --stay,$(ARGS)),stay,demo)
 	@[ -x $(TARGET)/release/imgmgrd-demo ] || echo "demo: building the agent and the demo first: about $(DEMO_MINUTES) minutes on 2 cores, only this time"
 	@$(CARGO) build --release --locked --package imgmgrd --package imgmgrd-demo --bins

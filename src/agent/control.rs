@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::commands::{Reply, Request};
-use crate::store::StateDirectory;
+use crate::store::{StateDirectory, remove_if_there};
 
 /// The socket's name in the state directory.
 const SOCKET: &str = "control.sock";
@@ -43,7 +43,7 @@ pub(super) struct Asked {
 pub(super) struct Control {
     directory: StateDirectory,
     /// How often the directory had been made again when the socket was made.
-    times: u64,
+    renewals: u64,
     sender: mpsc::Sender<Asked>,
     requests: mpsc::Receiver<Asked>,
     /// The one task that listens.
@@ -55,23 +55,23 @@ impl Control {
     pub(super) fn listen(directory: StateDirectory) -> Self {
         // One at a time: the second waits for the first.
         let (sender, requests) = mpsc::channel(1);
-        let mut control = Self { times: directory.times(), directory, sender, requests, listening: JoinSet::new() };
+        let (renewals, listening) = (directory.renewals(), JoinSet::new());
+        let mut control = Self { directory, renewals, sender, requests, listening };
         control.make_socket();
         control
     }
 
     /// The next request. A socket that has gone with its directory is made again first.
     pub(super) async fn next(&mut self) -> Option<Asked> {
-        let times = self.directory.times();
-        if times != self.times {
-            self.times = times;
+        let renewals = self.directory.renewals();
+        if std::mem::replace(&mut self.renewals, renewals) != renewals {
             self.make_socket();
         }
         self.requests.recv().await
     }
 
     fn make_socket(&mut self) {
-        self.listening.abort_all();
+        self.listening = JoinSet::new();
         match bind(&self.path()) {
             Ok(listener) => drop(self.listening.spawn(accept(listener, self.sender.clone()))),
             Err(error) => {
@@ -94,10 +94,7 @@ impl Drop for Control {
 
 /// Makes the socket, for its owner alone.
 fn bind(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(path)?;
     // Not by its name afterwards: where another user may write, that may by then be a link to something else.
     let mask = umask(Mode::from_raw_mode(0o177));
     let listener = UnixListener::bind(path);

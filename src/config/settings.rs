@@ -28,6 +28,9 @@ const SEPARATOR: &str = "__";
 /// can be takes a hundred times its size to be read.
 const LARGEST: u64 = 64 << 10;
 
+/// The engine's address: the one setting that is no path.
+const HOST: &str = "engine.host";
+
 /// The heading of the settings in `--help`.
 pub(crate) const SETTINGS: &str = "Settings";
 
@@ -68,7 +71,7 @@ pub struct RedisSettings {
 #[serde(deny_unknown_fields, expecting = "a section")]
 pub struct EngineSettings {
     /// Docker engine, as unix://PATH or tcp://HOST:PORT; DOCKER_HOST where that is set
-    #[arg(id = "engine.host", long = "engine-host", value_name = "URL", value_hint = ValueHint::Other)]
+    #[arg(id = HOST, long = "engine-host", value_name = "URL", value_hint = ValueHint::Other)]
     #[arg(default_value = EngineHost::DEFAULT)]
     pub host: EngineHost,
 }
@@ -203,16 +206,18 @@ impl Settings {
         default_file: &Path,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
-        let environment = environment_of_ours(environment)?;
+        let settings = arguments();
+        let environment = environment_of_ours(environment, &settings)?;
         let mut builder = Config::builder();
-        for setting in arguments() {
+        for setting in &settings {
             let default = setting.get_default_values().first().and_then(|default| default.to_str());
             builder = builder.set_default(setting.get_id().as_str(), default)?;
         }
+        let content = file(&builder, overrides.config.as_deref(), default_file)?;
         if let Some(host) = environment.docker_host {
-            builder = builder.set_default("engine.host", host)?;
+            builder = builder.set_default(HOST, host)?;
         }
-        if let Some(content) = file(&builder, overrides.config.as_deref(), default_file)? {
+        if let Some(content) = content {
             builder = builder.add_source(File::from_str(&content, FileFormat::Toml));
         }
         builder = builder.add_source(
@@ -225,7 +230,7 @@ impl Settings {
             builder = builder.set_override(key, value.as_str())?;
         }
         let merged = builder.build()?;
-        for setting in arguments() {
+        for setting in settings {
             let key = setting.get_id().to_string();
             check(&key, &merged.get_string(&key)?).map_err(|problem| SettingsError::Value { key, problem })?;
         }
@@ -239,7 +244,7 @@ fn check(key: &str, text: &str) -> Result<(), String> {
         Err("is empty; give a value or leave it out".to_owned())
     } else if text.contains('\0') {
         Err("holds a NUL character, which no path can".to_owned())
-    } else if key == "engine.host" {
+    } else if key == HOST {
         text.parse().map(|_: EngineHost| ()).map_err(|error: InvalidHost| error.to_string())
     } else {
         Ok(())
@@ -258,8 +263,13 @@ fn file(
         return if named.is_some() { Err(SettingsError::Missing(path.to_owned())) } else { Ok(None) };
     };
     let content = String::from_utf8(content).map_err(|_| invalid("is not UTF-8 text".to_owned()))?;
-    let merged = defaults.clone().add_source(File::from_str(&content, FileFormat::Toml)).build();
-    merged.and_then(Config::try_deserialize::<Settings>).map_err(|error| invalid(error.to_string()))?;
+    let build = |builder: ConfigBuilder<DefaultState>| builder.build().map_err(|error| invalid(error.to_string()));
+    let mut builder = defaults.clone().add_source(File::from_str(&content, FileFormat::Toml));
+    if build(builder.clone())?.get_string(HOST).is_ok() {
+        // Whether it is an address is judged when all is merged: a nearer source may have another.
+        builder = builder.set_override(HOST, EngineHost::DEFAULT)?;
+    }
+    build(builder)?.try_deserialize::<Settings>().map_err(|error| invalid(error.to_string()))?;
     Ok(Some(content))
 }
 
@@ -271,8 +281,11 @@ struct Ours {
     docker_host: Option<String>,
 }
 
-fn environment_of_ours(all: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Ours, SettingsError> {
-    let known: Vec<String> = arguments().iter().map(|setting| variable_of(setting.get_id().as_str())).collect();
+fn environment_of_ours(
+    all: impl IntoIterator<Item = (OsString, OsString)>,
+    settings: &[Arg],
+) -> Result<Ours, SettingsError> {
+    let known: Vec<String> = settings.iter().map(|setting| variable_of(setting.get_id().as_str())).collect();
     let mut ours = Ours { variables: config::Map::new(), docker_host: None };
     for (name, value) in all {
         let is_ours = name.as_encoded_bytes().starts_with(b"IMGMGRD__");

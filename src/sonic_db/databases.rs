@@ -22,7 +22,7 @@ use super::tables::{Database, Place};
 /// nothing changes there is no timer and no command.
 #[derive(Debug)]
 pub struct Databases {
-    pub(super) links: Vec<Arc<RedisServer>>,
+    pub(super) servers: Vec<Arc<RedisServer>>,
     _followers: Vec<OwnedTask>,
     wake: Arc<Notify>,
     pub(super) rows: Rows,
@@ -35,8 +35,9 @@ impl Databases {
     #[must_use]
     pub fn new(config: &Namespaces) -> Self {
         let mut databases = Self::idle(config);
-        databases.links.iter().for_each(|link| link.is_followed());
-        databases._followers = databases.links.iter().map(|link| OwnedTask::spawn(follow(Arc::clone(link)))).collect();
+        databases.servers.iter().for_each(|server| server.is_followed());
+        databases._followers =
+            databases.servers.iter().map(|server| OwnedTask::spawn(follow(Arc::clone(server)))).collect();
         databases
     }
 
@@ -47,11 +48,13 @@ impl Databases {
     /// If the host's databases cannot be read.
     pub async fn connect_once(config: &Namespaces) -> Result<Self, DatabaseError> {
         let mut databases = Self::idle(config);
-        for (link, read) in databases.links.iter().zip(join_all(databases.links.iter().map(|link| once(link))).await) {
+        for (server, read) in
+            databases.servers.iter().zip(join_all(databases.servers.iter().map(|server| once(server))).await)
+        {
             let is_host = |place: &Place| place.namespace == Namespace::Host;
             match read {
-                Err(error) if link.places.iter().any(is_host) => return Err(error),
-                Err(error) => link.is_unreachable(&error),
+                Err(error) if server.places.iter().any(is_host) => return Err(error),
+                Err(error) => server.is_unreachable(&error),
                 Ok(()) => {}
             }
         }
@@ -61,12 +64,12 @@ impl Databases {
 
     fn idle(config: &Namespaces) -> Self {
         let wake = Arc::new(Notify::new());
-        let links: Vec<_> = servers(config)
+        let servers: Vec<_> = servers(config)
             .into_iter()
             .map(|(server, places)| Arc::new(RedisServer::new(server, places, Arc::clone(&wake))))
             .collect();
-        let rows = Rows::new(links.iter().flat_map(|link| &link.places));
-        let mut databases = Self { links, _followers: Vec::new(), wake, rows, is_news: false };
+        let rows = Rows::new(servers.iter().flat_map(|server| &server.places));
+        let mut databases = Self { servers, _followers: Vec::new(), wake, rows, is_news: false };
         databases.take_over();
         databases.is_news = false;
         databases
@@ -92,15 +95,15 @@ impl Databases {
     /// Takes over what was read, of every server.
     pub(super) fn take_over(&mut self) {
         let mut unreadable = BTreeMap::new();
-        for link in &self.links {
-            let (arrived, unreachable) = link.collect();
+        for server in &self.servers {
+            let (arrived, unreachable) = server.collect();
             for snapshot in arrived {
-                for (place, snapshot) in link.places.iter().zip(snapshot.places) {
+                for (place, snapshot) in server.places.iter().zip(snapshot.places) {
                     self.is_news |= self.rows.apply(place, snapshot);
                 }
             }
             if let Some(why) = unreachable {
-                unreadable.extend(link.places.iter().map(|place| (place.namespace, why.clone())));
+                unreadable.extend(server.places.iter().map(|place| (place.namespace, why.clone())));
             }
         }
         self.is_news |= self.rows.set_unreadable(unreadable);
@@ -121,7 +124,7 @@ impl Databases {
 
     /// Everything is to be read again: the slow resync that catches what notifications have missed.
     pub fn mark_everything(&mut self) {
-        self.links.iter().for_each(|link| link.mark_everything());
+        self.servers.iter().for_each(|server| server.mark_everything());
     }
 
     /// Reads again every row that is known, of every server. May be cancelled.
@@ -129,12 +132,12 @@ impl Databases {
     /// # Errors
     /// If a server is unreachable or does not answer. The rows of the others have been read.
     pub async fn read_again(&mut self) -> Result<(), DatabaseError> {
-        let known = |link: &RedisServer| -> Wanted {
-            link.places.iter().enumerate().map(|(index, place)| (index, self.rows.followed_keys(place))).collect()
+        let known = |server: &RedisServer| -> Wanted {
+            server.places.iter().enumerate().map(|(index, place)| (index, self.rows.followed_keys(place))).collect()
         };
-        let reads = self.links.iter().map(|link| {
-            let wanted = known(link);
-            async move { link.read_anew(&wanted).await }
+        let reads = self.servers.iter().map(|server| {
+            let wanted = known(server);
+            async move { server.read_anew(&wanted).await }
         });
         let outcomes = join_all(reads).await;
         self.take_over();
@@ -142,17 +145,17 @@ impl Databases {
     }
 
     /// The server of a namespace's STATE_DB, and the place.
-    pub(super) fn link_of(&self, namespace: Namespace) -> Result<(&Arc<RedisServer>, &Place), DatabaseError> {
+    pub(super) fn server_of(&self, namespace: Namespace) -> Result<(&Arc<RedisServer>, &Place), DatabaseError> {
         let is_it = |place: &&Place| place.namespace == namespace && place.database == Database::State;
-        let found = self.links.iter().find_map(|link| Some((link, link.places.iter().find(is_it)?)));
+        let found = self.servers.iter().find_map(|server| Some((server, server.places.iter().find(is_it)?)));
         found.ok_or(DatabaseError::NoSuchNamespace(namespace))
     }
 }
 
 /// Connects and reads everything.
-async fn once(link: &RedisServer) -> Result<(), DatabaseError> {
-    link.connected(link.open().await?);
-    link.read().await
+async fn once(server: &RedisServer) -> Result<(), DatabaseError> {
+    server.connected(server.open().await?);
+    server.read().await
 }
 
 /// The servers, each with the places on it: namespaces that share one share its connections.

@@ -26,13 +26,13 @@ const QUICK_TRIES: u32 = 5;
 const STEADY: Duration = Duration::from_secs(10);
 
 /// Stays connected, for ever.
-pub(super) async fn follow(link: Arc<RedisServer>) {
+pub(super) async fn follow(server: Arc<RedisServer>) {
     let mut backoff = Backoff::new();
     let mut quick = QUICK_TRIES;
     loop {
         let begun = clock::since_boot();
-        follow_once(&link).await;
-        if clock::since_boot().saturating_sub(begun) >= STEADY && link.was_connected() {
+        follow_once(&server).await;
+        if clock::since_boot().saturating_sub(begun) >= STEADY && server.was_connected() {
             backoff.reset();
             quick = QUICK_TRIES;
         }
@@ -47,39 +47,39 @@ pub(super) async fn follow(link: Arc<RedisServer>) {
 }
 
 /// Connects, listens and reads until that ends.
-async fn follow_once(link: &RedisServer) {
-    let channels: Vec<Channels> = link.places.iter().map(Place::channels).collect();
+async fn follow_once(server: &RedisServer) {
+    let channels: Vec<Channels> = server.places.iter().map(Place::channels).collect();
     let connecting = async {
-        let (stream, allowance) = connection::subscribe(&link.server, &channels).await?;
-        Ok((stream, allowance, link.open().await?))
+        let (stream, allowance) = connection::subscribe(&server.address, &channels).await?;
+        Ok((stream, allowance, server.open().await?))
     };
     match connecting.await {
         Ok((stream, allowance, connection)) => {
-            let generation = link.connected(connection);
+            let generation = server.connected(connection);
             tokio::select! {
-                () = listen(link, stream, &allowance, generation) => {}
-                () = keep_reading(link) => {}
+                () = listen(server, stream, &allowance, generation) => {}
+                () = keep_reading(server) => {}
             }
-            link.failed(generation, &connection::closed(&link.server, &allowance));
+            server.failed(generation, &connection::closed(&server.address, &allowance));
         }
-        Err(error) => link.is_unreachable(&error),
+        Err(error) => server.is_unreachable(&error),
     }
 }
 
 /// Marks what is notified, until the notifications end or the connection for commands has failed.
-async fn listen(link: &RedisServer, mut stream: PubSubStream, allowance: &Allowance, generation: u64) {
+async fn listen(server: &RedisServer, mut stream: PubSubStream, allowance: &Allowance, generation: u64) {
     loop {
         tokio::select! {
             biased;
             message = stream.next() => match message {
                 Some(message) => {
                     allowance.renew();
-                    link.notified(message.get_channel_name());
+                    server.notified(message.get_channel_name());
                 }
                 None => return,
             },
-            () = link.dropped.notified() => {
-                if !link.is_connected(generation) {
+            () = server.dropped.notified() => {
+                if !server.is_connected(generation) {
                     return;
                 }
             }
@@ -88,29 +88,29 @@ async fn listen(link: &RedisServer, mut stream: PubSubStream, allowance: &Allowa
 }
 
 /// Reads what is marked, until that fails.
-async fn keep_reading(link: &RedisServer) {
+async fn keep_reading(server: &RedisServer) {
     let mut pace = Pace::new();
     loop {
-        until_due(link).await;
+        until_due(server).await;
         if let Some(until) = pace.until() {
             sleep_until(until).await;
         }
         pace.reads();
-        if link.read().await.is_err() {
+        if server.read().await.is_err() {
             return;
         }
     }
 }
 
 /// Completes when there is something to read. There is a timer only where the server does not notify.
-async fn until_due(link: &RedisServer) {
+async fn until_due(server: &RedisServer) {
     let begun = Instant::now();
-    while !link.is_due() {
-        match link.polls_every() {
-            None => link.stirred.notified().await,
+    while !server.is_due() {
+        match server.polls_every() {
+            None => server.stirred.notified().await,
             Some(pause) => tokio::select! {
-                () = link.stirred.notified() => {}
-                () = sleep_until(begun + pause) => link.mark_everything(),
+                () = server.stirred.notified() => {}
+                () = sleep_until(begun + pause) => server.mark_everything(),
             },
         }
     }

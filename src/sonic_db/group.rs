@@ -33,7 +33,7 @@ impl Databases {
         let reads = self.group_rows(instances);
         async move {
             let reads = reads?;
-            for outcome in join_all(reads.iter().map(|(link, wanted)| link.read_anew(wanted))).await {
+            for outcome in join_all(reads.iter().map(|(server, wanted)| server.read_anew(wanted))).await {
                 outcome?;
             }
             Ok(GroupRows(()))
@@ -60,19 +60,19 @@ impl Databases {
                 keys.entry(namespace).or_default().push(key);
             }
         }
-        if let Some(unknown) = keys.keys().find(|namespace| self.link_of(**namespace).is_err()) {
+        if let Some(unknown) = keys.keys().find(|namespace| self.server_of(**namespace).is_err()) {
             return Err(DatabaseError::NoSuchNamespace(*unknown));
         }
-        let of_link = |link: &Arc<RedisServer>| {
-            let wanted: Wanted = link
+        let of_server = |server: &Arc<RedisServer>| {
+            let wanted: Wanted = server
                 .places
                 .iter()
                 .enumerate()
                 .filter_map(|(index, place)| Some((index, rows_of(place, keys.get(&place.namespace)?))))
                 .collect();
-            (!wanted.is_empty()).then(|| (Arc::clone(link), wanted))
+            (!wanted.is_empty()).then(|| (Arc::clone(server), wanted))
         };
-        Ok(self.links.iter().filter_map(of_link).collect())
+        Ok(self.servers.iter().filter_map(of_server).collect())
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `config` | where the databases of each namespace are |
 //! | `tables` | which rows matter, their keys and notifications |
 //! | `connection`, `error` | one server, every call with a deadline |
-//! | `link`, `dirty` | one server's connection, what of it has changed, and what was read |
+//! | `redis_server`, `dirty` | one server's connection, what of it has changed, and what was read |
 //! | `follow`, `notifications`, `pace` | stays connected to it, and reads what its notifications say has changed |
 //! | `read` | what has changed, or everything, in one round trip |
 //! | `rows`, `convert` | the rows as last read, and in the words of the decision |

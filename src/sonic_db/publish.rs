@@ -103,7 +103,7 @@ impl Databases {
         let (servers, mut published) = self.batches(changes);
         async move {
             for part in
-                join_all(servers.into_iter().map(|(link, batch)| async move { write(&link, batch).await })).await
+                join_all(servers.into_iter().map(|(server, batch)| async move { write(&server, batch).await })).await
             {
                 published.add(part);
             }
@@ -118,12 +118,12 @@ impl Databases {
     ) -> Vec<impl Future<Output = Published> + Send + 'static + use<>> {
         let (servers, mut homeless) = self.batches(changes);
         let first = (!homeless.not_written.is_empty()).then(|| std::mem::take(&mut homeless)).into_iter();
-        let parts = servers.into_iter().map(|(link, batch)| (None, Some((link, batch))));
+        let parts = servers.into_iter().map(|(server, batch)| (None, Some((server, batch))));
         let parts = first.map(|published| (Some(published), None)).chain(parts);
         parts
             .map(|(published, server)| async move {
                 match server {
-                    Some((link, batch)) => write(&link, batch).await,
+                    Some((server, batch)) => write(&server, batch).await,
                     None => published.unwrap_or_default(),
                 }
             })
@@ -157,20 +157,20 @@ impl Databases {
         let mut batches: BTreeMap<&Server, (Arc<RedisServer>, Batch)> = BTreeMap::new();
         let mut published = Published::default();
         for change in changes {
-            match self.link_of(change.namespace()) {
-                Ok((link, place)) => {
-                    let new = || (Arc::clone(link), Batch::default());
-                    batches.entry(&link.server).or_insert_with(new).1.add(&self.rows, place, change);
+            match self.server_of(change.namespace()) {
+                Ok((server, place)) => {
+                    let new = || (Arc::clone(server), Batch::default());
+                    batches.entry(&server.address).or_insert_with(new).1.add(&self.rows, place, change);
                 }
                 Err(error) => published.not_written.push(NotWritten { change, error: Arc::new(error) }),
             }
         }
         let mut ready = Vec::new();
-        for (link, mut batch) in batches.into_values().filter(|(_, batch)| !batch.writes.is_empty()) {
-            match link.turn_to_publish() {
+        for (server, mut batch) in batches.into_values().filter(|(_, batch)| !batch.writes.is_empty()) {
+            match server.turn_to_publish() {
                 Ok(turn) => {
                     batch.turn = Some(turn);
-                    ready.push((link, batch));
+                    ready.push((server, batch));
                 }
                 Err(error) => published.add(Published::nothing(batch, error)),
             }
@@ -337,8 +337,8 @@ impl Write {
 }
 
 /// Writes a batch to its server.
-async fn write(link: &RedisServer, batch: Batch) -> Published {
-    let written = link.exchange(|connection| write_rows(connection, &batch.writes)).await;
+async fn write(server: &RedisServer, batch: Batch) -> Published {
+    let written = server.exchange(|connection| write_rows(connection, &batch.writes)).await;
     match written {
         Err(error) => Published::nothing(batch, error),
         Ok(outcomes) => {

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct RedisServer {
     /// Where it is.
-    pub(super) server: Server,
+    pub(super) address: Server,
     /// The databases on it that matter.
     pub(super) places: Vec<Place>,
     state: Mutex<State>,
@@ -65,7 +65,7 @@ struct State {
 /// cancelled.
 #[derive(Debug)]
 struct Taken<'a> {
-    link: &'a RedisServer,
+    server: &'a RedisServer,
     dirty: Vec<Dirty>,
 }
 
@@ -73,11 +73,11 @@ struct Taken<'a> {
 pub(super) type Wanted = Vec<(usize, Vec<String>)>;
 
 impl RedisServer {
-    pub(super) fn new(server: Server, places: Vec<Place>, wake: Arc<Notify>) -> Self {
+    pub(super) fn new(address: Server, places: Vec<Place>, wake: Arc<Notify>) -> Self {
         let state = State {
             connection: None,
             generation: 0,
-            unreachable: Some(format!("still connecting to Redis at {server}")),
+            unreachable: Some(format!("still connecting to Redis at {address}")),
             is_followed: false,
             is_logged: false,
             is_silent: false,
@@ -88,7 +88,7 @@ impl RedisServer {
             arrived: Vec::new(),
         };
         Self {
-            server,
+            address,
             places,
             state: Mutex::new(state),
             asking: AsyncMutex::new(()),
@@ -101,7 +101,7 @@ impl RedisServer {
 
     /// The turn to publish rows, unless others are being published.
     pub(super) fn turn_to_publish(&self) -> Result<OwnedMutexGuard<()>, DatabaseError> {
-        let busy = |_| DatabaseError::Busy { server: self.server.to_string() };
+        let busy = |_| DatabaseError::Busy { server: self.address.to_string() };
         Arc::clone(&self.publishing).try_lock_owned().map_err(busy)
     }
 
@@ -220,7 +220,7 @@ impl RedisServer {
         let mut state = self.state();
         state.taken += 1;
         let dirty = state.dirty.iter_mut().map(std::mem::take).collect();
-        (Taken { link: self, dirty }, state.taken)
+        (Taken { server: self, dirty }, state.taken)
     }
 
     fn arrive(&self, snapshot: ServerSnapshot, generation: u64, number: u64) {
@@ -245,7 +245,7 @@ impl RedisServer {
             (Some(missing), false) if state.is_followed => {
                 state.is_silent = true;
                 tracing::warn!(
-                    server = %self.server,
+                    server = %self.address,
                     "Redis does not notify of all changes: notify-keyspace-events is \"{}\", lacking {missing}; reading \
                      everything every {} s until it is AKE (redis-cli config set notify-keyspace-events AKE)",
                     setting.unwrap_or_default(),
@@ -254,7 +254,7 @@ impl RedisServer {
             }
             (None, true) => {
                 state.is_silent = false;
-                tracing::info!(server = %self.server, "Redis notifies of changes again");
+                tracing::info!(server = %self.address, "Redis notifies of changes again");
             }
             _ => {}
         }
@@ -292,7 +292,7 @@ impl RedisServer {
     /// An exchange went well. Says once that the server is back.
     fn worked(&self, state: &mut State) {
         if std::mem::take(&mut state.is_logged) {
-            tracing::info!(server = %self.server, "Redis is back");
+            tracing::info!(server = %self.address, "Redis is back");
         }
     }
 
@@ -352,7 +352,7 @@ impl RedisServer {
     /// If the server cannot be reached or does not answer.
     pub(super) async fn open(&self) -> Result<Connection, DatabaseError> {
         let ids: Vec<u16> = self.places.iter().map(|place| place.id).collect();
-        Connection::open(&self.server, &ids).await
+        Connection::open(&self.address, &ids).await
     }
 }
 
@@ -368,10 +368,10 @@ impl Drop for Taken<'_> {
         if self.dirty.iter().all(Dirty::is_clean) {
             return;
         }
-        let mut state = self.link.state();
+        let mut state = self.server.state();
         for (dirty, taken) in state.dirty.iter_mut().zip(self.dirty.drain(..)) {
             dirty.merge(taken);
         }
-        self.link.stirred.notify_one();
+        self.server.stirred.notify_one();
     }
 }

@@ -54,11 +54,11 @@ impl Databases {
         stable: &Version,
         last: Option<&Version>,
     ) -> impl Future<Output = Result<Written, DatabaseError>> + Send + 'static + use<> {
-        let place = self.link_of(row.namespace).map(|(link, place)| (Arc::clone(link), place.clone()));
+        let place = self.server_of(row.namespace).map(|(server, place)| (Arc::clone(server), place.clone()));
         let (key, container_id) = (row.key.clone(), container_id.clone());
         let (stable, last) = (stable.clone(), last.cloned());
         async move {
-            let (link, place) = place?;
+            let (server, place) = place?;
             let key = place.key_of(Table::Feature, key.as_str());
             let record = |connection| async move {
                 let Some(before) = container_id_of(&connection, place.id, &key).await? else {
@@ -86,7 +86,7 @@ impl Databases {
                     _ => Err(connection.failed(unexpected("no word"))),
                 }
             };
-            link.exchange(record).await
+            server.exchange(record).await
         }
     }
 }

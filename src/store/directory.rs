@@ -80,7 +80,7 @@ struct Inner {
 struct Held {
     lock: File,
     /// How often it had to be taken anew.
-    times: u64,
+    renewals: u64,
 }
 
 impl StateDirectory {
@@ -93,7 +93,7 @@ impl StateDirectory {
         let lock = take(path, true)?;
         let unusable = |cause| StateError::Unusable { path: path.to_owned(), cause };
         remove_leftovers(path).map_err(unusable)?;
-        let held = Some(Mutex::new(Held { lock, times: 0 }));
+        let held = Some(Mutex::new(Held { lock, renewals: 0 }));
         Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), held }) })
     }
 
@@ -114,16 +114,16 @@ impl StateDirectory {
             .is_ok_and(|there| held.lock.metadata().is_ok_and(|locked| id(&there) == id(&locked)));
         if !is_there {
             held.lock = take(path, false).map_err(io::Error::from)?;
-            held.times += 1;
+            held.renewals += 1;
             tracing::warn!(path = %path.display(), "the state directory was gone; it was made again");
         }
-        Ok(held.times)
+        Ok(held.renewals)
     }
 
     /// How often the directory had to be made again: the number that [`hold`](Self::hold) gave last.
-    pub(crate) fn times(&self) -> u64 {
-        let times = |held: &Mutex<Held>| held.lock().unwrap_or_else(PoisonError::into_inner).times;
-        self.inner.held.as_ref().map_or(0, times)
+    pub(crate) fn renewals(&self) -> u64 {
+        let renewals = |held: &Mutex<Held>| held.lock().unwrap_or_else(PoisonError::into_inner).renewals;
+        self.inner.held.as_ref().map_or(0, renewals)
     }
 
     /// Opens `path` for a command that only reads: nothing is locked, created or moved. It need not exist.
@@ -208,13 +208,18 @@ fn remove_leftovers(directory: &Path) -> io::Result<()> {
         let is_leftover = Path::new(&entry.file_name()).extension() == Some(TEMPORARY.as_ref());
         let kind = entry.file_type()?;
         if is_leftover && (kind.is_file() || kind.is_symlink()) {
-            match std::fs::remove_file(entry.path()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            remove_if_there(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Removes a file, unless it is gone already.
+pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Gives a file to the owner of the directory it is in. Commands are run as root, the agent as a user of its own, and it

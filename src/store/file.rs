@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::directory::{StateDirectory, TEMPORARY, give_to_owner};
+use super::directory::{StateDirectory, TEMPORARY, give_to_owner, remove_if_there};
 use crate::config::files;
 use crate::domain::printable;
 
@@ -49,10 +49,7 @@ fn write_and_rename(
 ) -> io::Result<()> {
     // Made anew, never opened: commands are run as root in a directory that is another user's, where a link of that name
     // would have them write to, and give away, whatever file it leads to.
-    match fs::remove_file(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(temporary)?;
     let mut file = File::create_new(temporary)?;
     give_to_owner(&file, directory)?;
     file.write_all(content)?;

@@ -14,6 +14,7 @@ mod policy;
 mod split;
 mod versions;
 
+pub(crate) use directory::remove_if_there;
 pub use directory::{StateDirectory, StateError};
 pub use history::{Entry, History, HistoryEvent};
 pub use memory::{Store, ages};

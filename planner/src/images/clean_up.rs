@@ -183,8 +183,8 @@ impl GroupPlanner<'_> {
         }
         for (image, _) in keep.iter().filter(|(_, because)| because.iter().any(RetentionReason::is_for_fallback)) {
             let is_tagged = self.names.of(image).any(|reference| reference.tag().is_some());
-            let promoted_as = self.memory.promoted_as(image).filter(|_| self.names.image(image).is_some());
-            if let (false, Some(version), Some(step)) = (is_tagged, promoted_as.cloned(), self.own_tag(image)) {
+            let Some(version) = self.memory.promoted_as(image).filter(|_| !is_tagged).cloned() else { continue };
+            if let Some(step) = self.own_tag(image).filter(|_| self.names.image(image).is_some()) {
                 self.act(Purpose::NamePromoted(version), vec![step]);
             }
         }

@@ -126,6 +126,22 @@ fn docker_host_is_the_default_of_the_engine() {
 }
 
 #[test]
+fn an_address_that_is_none_is_judged_where_it_counts() {
+    let (_directory, file) = toml("[engine]\nhost = \"ssh://file\"\n");
+    let error = load(&Overrides::default(), &file, &[]).unwrap_err().to_string();
+    assert!(error.starts_with("setting engine.host: \"ssh://file\""), "{error}");
+    let good = load(&overrides(&[("engine.host", "unix:///line")]), &file, &[]).unwrap();
+    assert_eq!(good.engine.host.to_string(), "unix:///line");
+    // What the environment says is not the file's fault.
+    let (_directory, file) = toml("[paths]\nstate_dir = \"/file\"\n");
+    let elsewhere = ("DOCKER_HOST", "ssh://there");
+    let error = load(&Overrides::default(), &file, &[elsewhere]).unwrap_err().to_string();
+    assert!(error.starts_with("setting engine.host: \"ssh://there\""), "{error}");
+    let good = load(&Overrides::default(), &file, &[elsewhere, ("IMGMGRD__ENGINE__HOST", "unix:///env")]).unwrap();
+    assert_eq!(good.engine.host.to_string(), "unix:///env");
+}
+
+#[test]
 fn a_file_that_is_named_has_to_exist() {
     let overrides = Overrides { config: Some("/nonexistent/x.toml".into()), ..Overrides::default() };
     let error = load(&overrides, Path::new(NOWHERE), &[]).unwrap_err().to_string();

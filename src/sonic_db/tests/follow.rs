@@ -136,7 +136,7 @@ async fn a_redis_that_does_not_notify_is_polled_until_it_does() {
     let mut redis = Redis::start_with(1, "");
     redis.fill(0);
     let mut databases = Databases::new(&redis.config());
-    databases.links.iter().for_each(|link| link.poll_every(Duration::from_millis(50)));
+    databases.servers.iter().for_each(|server| server.poll_every(Duration::from_millis(50)));
     until(&mut databases, "the full snapshot", is_filled).await;
     redis.hset(0, STATE_DB, "FEATURE|telemetry", &[("container_version", "1.2")]);
     until(&mut databases, "a poll", |d| version(d, Namespace::Host).as_deref() == Some("1.2")).await;
