@@ -30,7 +30,7 @@ impl Stage<'_> {
     pub(crate) fn calm(&mut self) -> Result<(), Stop> {
         self.says("soak", "calm");
         let begun = Instant::now();
-        let mut left = vec!["it has not been looked at".to_owned()];
+        let mut left = vec!["it has not been checked yet".to_owned()];
         while !left.is_empty() && begun.elapsed() < CONVERGENCE {
             self.run_until(Instant::now() + Duration::from_millis(50))?;
             left = self.complaints();

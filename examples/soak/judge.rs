@@ -14,8 +14,8 @@ use crate::record::{Hold, Record};
 use crate::shared::Shared;
 use crate::view::View;
 
-/// Nothing may be changed on a look that is older, whatever slows the answers: no fault lasts that long.
-const OLDEST_LOOK: Duration = Duration::from_secs(15);
+/// Nothing may be changed on an inspection that is older, whatever slows the answers: no fault lasts that long.
+const OLDEST_INSPECTION: Duration = Duration::from_secs(15);
 
 /// The commands of Redis that change something.
 const WRITES: [&str; 8] = ["HSET", "HMSET", "HDEL", "DEL", "SET", "EVAL", "FLUSHDB", "RENAME"];
@@ -72,14 +72,15 @@ impl Case<'_> {
         self.shared.journal.violation(format_args!("{}: {what}", self.request));
     }
 
-    /// What is wrong, unless somebody else changed something about the feature after the agent had looked at `object`:
+    /// What is wrong, unless somebody else changed something about the feature after the agent had inspected `object`:
     /// the engine knows no "if nothing has changed", so that nobody could have known.
     fn expect(&self, record: &Record, feature: usize, object: &str, holds: bool, what: impl Display) {
         if holds {
             return;
         }
-        let looked = record.looked.get(object);
-        if record.groups[feature].touched.is_some_and(|touched| looked.is_none_or(|looked| touched > *looked)) {
+        let inspected = record.inspected.get(object);
+        if record.groups[feature].touched.is_some_and(|touched| inspected.is_none_or(|inspected| touched > *inspected))
+        {
             self.shared.journal.count(Table::Checks, "changes that somebody else's overtook");
             self.shared.journal.says("judge", format_args!("overtaken: {what}"));
         } else {
@@ -87,11 +88,11 @@ impl Case<'_> {
         }
     }
 
-    /// It has looked at what it is about to change.
-    fn expect_a_look(&self, record: &Record, object: &str) {
-        match record.looked.get(object) {
-            Some(looked) if looked.elapsed() < OLDEST_LOOK => {}
-            looked => self.violation(format_args!("without a look at {object} before ({looked:?})")),
+    /// It has inspected what it is about to change.
+    fn expect_an_inspection(&self, record: &Record, object: &str) {
+        match record.inspected.get(object) {
+            Some(inspected) if inspected.elapsed() < OLDEST_INSPECTION => {}
+            inspected => self.violation(format_args!("without an inspection of {object} before ({inspected:?})")),
         }
     }
 

@@ -185,7 +185,7 @@ pub(crate) struct Record {
     /// By id.
     pub(crate) images: BTreeMap<String, Known>,
     /// When the agent has last asked the engine for an object, by what it called it.
-    pub(crate) looked: BTreeMap<String, Instant>,
+    pub(crate) inspected: BTreeMap<String, Instant>,
     /// Seconds.
     pub(crate) stable_time: Changing<u64>,
     /// The current version included.
@@ -208,7 +208,7 @@ impl Record {
         Self {
             groups: FEATURES.iter().map(group).collect(),
             images: BTreeMap::new(),
-            looked: BTreeMap::new(),
+            inspected: BTreeMap::new(),
             stable_time: Changing::new(stable_time),
             keep_versions: Changing::new(keep_versions),
             holds: Holds::default(),

@@ -50,6 +50,17 @@ pub(crate) fn take_over(switch: &Switch, feature: &str, version: &str, container
     rows.kube_takes_over(container.short_id(), version);
 }
 
+/// Waits until the agent does nothing any more.
+#[track_caller]
+pub(crate) fn comes_to_rest(agent: &Agent) {
+    let mut cpu = 0;
+    agent.wait_until("it comes to rest", SOON, || {
+        let before = std::mem::replace(&mut cpu, agent.cpu_nanoseconds());
+        std::thread::sleep(Duration::from_millis(200));
+        before == agent.cpu_nanoseconds()
+    });
+}
+
 /// Waits until the agent publishes this stability.
 pub(crate) fn wait_for_stability(switch: &Switch, agent: &mut Agent, feature: &str, stability: &str) {
     wait_equal(&format!("{feature} to be {stability}"), SOON, &stability.to_owned(), || {

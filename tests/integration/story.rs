@@ -184,7 +184,7 @@ impl Story {
     }
 
     /// Lets `stable_time` pass by the agent's own clock: another feature is taken over now, and later the agent has found
-    /// it stable, in a look that was at everything else as well.
+    /// it stable, in a decision on everything else as well.
     pub(crate) fn let_it_pass(&mut self) {
         let (feature, base) = WITNESSES[self.witnesses];
         self.witnesses += 1;
@@ -198,10 +198,10 @@ impl Story {
         });
     }
 
-    /// Waits until the agent has looked at the rows as they are now.
+    /// Waits until the agent has reconciled the rows as they are now.
     pub(crate) fn has_reconciled(&mut self, marker: &str) {
         self.switch.rows().config_feature(marker, "local", false, true);
-        self.until("the agent has looked", |story| story.switch.feature(marker).stability() == "local");
+        self.until("the agent has reconciled", |story| story.switch.feature(marker).stability() == "local");
     }
 }
 

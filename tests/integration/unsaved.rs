@@ -3,7 +3,7 @@
 use imgmgrd_test_support::switch::Switch;
 use imgmgrd_test_support::{FullDisk, ReadOnlyFolder, Signal};
 
-use crate::scene::{command, deploy, install_locally};
+use crate::scene::{comes_to_rest, command, deploy, install_locally};
 use crate::story::{LOCAL, NEW, NEWER, STABLE_TIME, Story};
 
 const FEATURE: &str = "telemetry";
@@ -87,9 +87,14 @@ fn while_the_state_directory_is_gone_rows_are_followed() {
 fn commands_reach_the_agent_in_a_state_directory_that_was_made_again() {
     let mut story = Story::telemetry();
     story.promote(NEW);
+    // Nothing but the reload leads to a save.
+    comes_to_rest(&story.agent);
+    let memory = |story: &Story| std::fs::read_to_string(story.switch.file("state/memory.json")).ok();
+    let before = memory(&story);
+    assert!(before.is_some(), "the promotion is remembered");
     take_away(&story);
     story.agent.signal(Signal::HUP);
-    story.until("it is made again", |story| story.switch.file("state/memory.json").exists());
+    story.until("it is made again", |story| memory(story) == before);
     let (code, said) = command(&story.switch, &["promote", FEATURE]);
     assert_eq!(code, Some(0), "{said}");
 }

@@ -11,7 +11,7 @@ use crate::record::{GRACE, Known, Record};
 /// Judges `DELETE /images/NAME`.
 pub(super) fn image(case: &Case<'_>, record: &Record, name: &str) {
     case.expect_no_hold(record, true);
-    case.expect_a_look(record, name);
+    case.expect_an_inspection(record, name);
     let Some(image) = case.before.names.get(name).or_else(|| case.before.images.get(name)) else {
         return case.expect_nothing_else(|_| false, None);
     };
@@ -113,7 +113,7 @@ fn fallbacks(case: &Case<'_>, record: &Record, number: usize) -> BTreeSet<String
 /// Judges `DELETE /containers/ID`.
 pub(super) fn container(case: &Case<'_>, record: &Record, id: &str) {
     case.expect_no_hold(record, false);
-    case.expect_a_look(record, id);
+    case.expect_an_inspection(record, id);
     case.expect_nothing_else(|_| false, Some(id));
     let Some(container) = case.before.containers.get(id) else { return };
     let is_local =

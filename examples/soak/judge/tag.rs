@@ -18,7 +18,7 @@ pub(super) fn judge(case: &Case<'_>, record: &mut Record, image: &str) {
     let name = format!("{repository}:{tag}");
     case.expect_nothing_else(|changed| changed == name, None);
     case.expect_no_hold(record, false);
-    case.expect_a_look(record, &name);
+    case.expect_an_inspection(record, &name);
     let Some(number) = case.feature(repository) else { return };
     let feature = &FEATURES[number];
     if record.images.get(image).is_none_or(|known| known.feature != number) {
@@ -64,7 +64,7 @@ fn latest(case: &Case<'_>, record: &mut Record, number: usize, image: &str) {
     let group = &record.groups[number];
     let why = reason(case, record, feature, group, image);
     let containers = group.kube.iter().flatten().map(|kube| kube.id.as_str());
-    let object = containers.min_by_key(|id| record.looked.get(*id)).unwrap_or(image).to_owned();
+    let object = containers.min_by_key(|id| record.inspected.get(*id)).unwrap_or(image).to_owned();
     if why.is_none() {
         let facts = group.kube.iter().flatten().map(|kube| format!("{} for {:?}", kube.version, kube.begun.elapsed()));
         let facts: Vec<String> = facts.collect();

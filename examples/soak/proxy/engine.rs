@@ -54,7 +54,7 @@ fn serve(line: &Line, client: &UnixStream, engine: &PathBuf, shared: &Shared) ->
         line.carry(&upstream, client, true, |_| {
             // What it is told now is as old as the question.
             if let Some((object, at)) = asked.take() {
-                shared.record().looked.insert(object, at);
+                shared.record().inspected.insert(object, at);
             }
         });
     });

@@ -68,7 +68,7 @@ fn no_value_of_a_row_does_more_than_be_shown() {
         }
     }
     set(&story, CONFIG_DB, "LOGGER|imgmgrd", "LOGLEVEL", HOSTILE);
-    story.until("all of it was looked at", |story| {
+    story.until("all of it was read", |story| {
         let log = story.agent.log();
         ["row ignored", "GLOBAL stable_time", "telemetry pin"].iter().all(|said| log.contains(said))
     });

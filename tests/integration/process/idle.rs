@@ -7,17 +7,12 @@ use imgmgrd_test_support::rows::{Instance, Namespace};
 use imgmgrd_test_support::switch::{IMAGE_NAMES, Switch};
 
 use crate::evidence::{everything, writes};
-use crate::scene::{SOON, binary, deploy, local_switch, wait_for_stability};
+use crate::scene::{SOON, binary, comes_to_rest, deploy, local_switch, wait_for_stability};
 
 /// Whatever is still under way ends; then, for a while, nothing at all happens.
 #[track_caller]
 fn assert_silent(switch: &Switch, agent: &Agent) {
-    let mut cpu = 0;
-    agent.wait_until("it comes to rest", SOON, || {
-        let before = std::mem::replace(&mut cpu, agent.cpu_nanoseconds());
-        std::thread::sleep(Duration::from_millis(200));
-        before == agent.cpu_nanoseconds()
-    });
+    comes_to_rest(agent);
     let redis = switch.redis(Namespace::Host);
     let question = redis.commands_processed();
     let question = redis.commands_processed() - question;

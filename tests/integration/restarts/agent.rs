@@ -45,7 +45,7 @@ fn a_restart_after_the_promotion_does_nothing_more() {
     let (before, written) = (everything(&switch), writes(&switch));
     for _ in 0..2 {
         let agent = switch.agent(binary());
-        agent.wait_until("a look", SOON, || agent.log().contains("started"));
+        agent.wait_until("its start", SOON, || agent.log().contains("started"));
         until(Instant::now(), 1500);
         let log = agent.log();
         assert!(agent.terminate().0.success());

@@ -41,10 +41,10 @@ fn what_a_full_disk_kept_from_being_decided_is_decided_once_there_is_room() {
     wait_for_stability(&switch, &mut agent, "telemetry", "observing");
     agent.kill9();
     let full = FullDisk::fill(&switch.file("state"));
-    std::thread::sleep(Duration::from_millis(1100)); // The deadline passes: the first look of the next one promotes.
+    std::thread::sleep(Duration::from_millis(1100)); // The deadline passes: the first decision of the next one promotes.
     let mut agent = switch.agent(binary());
     agent.wait_until("it to say so", Duration::from_secs(10), || agent.log().contains("cannot be written"));
-    // Each change has it look; the pauses between its own tries do not grow with that.
+    // Each change has it reconcile; the pauses between its own tries do not grow with that.
     for version in 1..10 {
         switch.feature("snmp").local_container_reports(&version.to_string());
         std::thread::sleep(Duration::from_millis(150));

@@ -24,8 +24,8 @@ fn a_burst_of_flips_promotes_nothing_and_costs_few_readings() {
     assert_eq!(switch.engine().image_id(&format!("{BASE}:latest")), latest);
     assert_eq!(promoted(&switch), 0);
     let flips = Instant::now();
-    let looks = reads() - before;
-    assert!(looks <= 100, "{looks} rows read for 50 changes");
+    let read = reads() - before;
+    assert!(read <= 100, "{read} rows read for 50 changes");
     wait_for_stability(&switch, &mut agent, FEATURE, "stable");
     assert!(flips.elapsed() > Duration::from_millis(1800), "the flips count: {:?}", flips.elapsed());
     assert_eq!(promoted(&switch), 1);

@@ -54,7 +54,7 @@ fn that_redis_is_unreachable_is_told_once_and_nothing_is_made_up_meanwhile() {
     agent.wait_until("Redis is missed", SOON, || agent.log().contains("Redis is unreachable"));
     let pods = switch.engine().container_names().into_iter().filter(|name| name.starts_with("k8s_"));
     pods.for_each(|name| switch.engine().remove_container(&name));
-    // Each has the agent look once more.
+    // Each has the agent reconcile once more.
     for version in ["1", "2", "3", "4"] {
         switch.engine().import_image(&format!("{BASE}:{version}"), Some(version), &[], "");
         until(Instant::now(), 200);

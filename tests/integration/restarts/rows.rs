@@ -16,7 +16,7 @@ fn a_reload_inside_the_window_loses_nothing_and_the_takeover_goes_on() {
     let since = switch.feature(FEATURE).published("observing_since");
     let images = switch.engine().images();
     until(began, 1000);
-    // As config reload does it, of which nothing is notified; so that it is looked at, one row goes by itself.
+    // As config reload does it, of which nothing is notified; so that it is noticed, one row goes by itself.
     switch.feature(FEATURE).remove_config();
     switch.rows().flush(CONFIG_DB);
     other_feature_starts(&switch);
@@ -70,7 +70,7 @@ fn a_deleted_row_is_not_brought_back() {
     // Every step takes its time, so that the row can go right before the versions are written to it.
     let switch = switch(0);
     let agent = switch.agent_with(binary(), &["run"], &[("FAILPOINTS", "before-step=sleep(400)")]);
-    agent.wait_until("it looks", SOON, || switch.feature(FEATURE).stability() == "local");
+    agent.wait_until("it has reconciled", SOON, || switch.feature(FEATURE).stability() == "local");
     deploy(&switch, FEATURE, BASE, NEW);
     agent.wait_until("the last step but one", SOON, || switch.engine().container(FEATURE).is_none());
     switch.feature(FEATURE).remove_state();
@@ -86,11 +86,11 @@ fn a_deleted_row_is_not_brought_back() {
 fn a_takeover_that_ends_right_after_its_tag_was_a_promotion() {
     let mut switch = switch(0);
     let mut agent = switch.agent_with(binary(), &["run"], &[("FAILPOINTS", "after-step=1*off->1*return(stop)")]);
-    agent.wait_until("it looks", SOON, || switch.feature(FEATURE).stability() == "local");
+    agent.wait_until("it has reconciled", SOON, || switch.feature(FEATURE).stability() == "local");
     let container = deploy(&switch, FEATURE, BASE, NEW);
     agent.wait_until("the tag", SOON, || agent.is_stopped());
     assert_eq!(switch.engine().image_id(&format!("{BASE}:latest")), Some(container.image_id));
-    // It looks at the rows before it sees in the engine what it did.
+    // It reads the rows before it sees in the engine what it did.
     switch.engine_mut().pause();
     agent.signal(Signal::CONT);
     switch.feature(FEATURE).goes_away();
@@ -104,7 +104,7 @@ fn a_takeover_that_ends_right_after_its_tag_was_a_promotion() {
 fn a_row_that_is_about_another_container_by_now_is_left_alone() {
     let mut switch = switch(0);
     let mut agent = switch.agent_with(binary(), &["run"], &[("FAILPOINTS", "before-step=1*return(stop)")]);
-    agent.wait_until("it looks", SOON, || switch.feature(FEATURE).stability() == "local");
+    agent.wait_until("it has reconciled", SOON, || switch.feature(FEATURE).stability() == "local");
     let container = deploy(&switch, FEATURE, BASE, NEW);
     agent.wait_until("the first step", SOON, || agent.is_stopped());
     // The step hangs; meanwhile the rows go on, and the agent reads them.
